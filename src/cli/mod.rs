@@ -1,0 +1,185 @@
+//! The command line. Results go to stdout, logs and complaints to stderr. Exit codes: 0 done; 1 refused, not
+//! found, invalid, or the store is away; 2 a wrong command line or configuration.
+//!
+//! This is the only room that opens a concrete store. Whoever can run it with the store's address owns the store,
+//! so nothing is asked of them.
+
+mod bootstrap;
+mod output;
+mod project;
+mod serve;
+mod store;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Config, Overrides},
+    error::Error,
+    telemetry,
+};
+
+/// Issue scoped API tokens for projects and subprojects, and check them.
+///
+/// Start with `tokensmith serve --bootstrap`: it makes a database in ./data, a first project and a management
+/// token, and serves on 127.0.0.1:8080.
+#[derive(Debug, Parser)]
+#[command(name = "tokensmith", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    sources: ConfigArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Debug)]
+struct ConfigArgs {
+    /// Read this configuration file over the defaults.
+    #[arg(long, global = true, value_name = "FILE", env = "TOKENSMITH_CONFIG")]
+    config: Option<PathBuf>,
+    /// Set one key of the configuration, over file and environment: --set server.bind=127.0.0.1:9000.
+    ///
+    /// Not for secrets: other users of the machine can see a command line. Use the environment, or a file.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the APIs, after bringing the database to this version's schema.
+    Serve(serve::ServeArgs),
+    /// Bring the database to this version's schema, and end.
+    Migrate,
+    /// Make projects.
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
+    /// Issue, revoke and check tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Look into the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask a running server on this machine whether it is ready. For container health checks.
+    Healthcheck,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and print it as it takes effect, secrets hidden.
+    Check,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Exit code 1.
+    Refused(String),
+    /// Exit code 2.
+    Misused(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        // Here the operator is asking: the cause is for them.
+        let cause = match &error {
+            Error::StoreAway(cause) | Error::OutcomeUnknown(cause) | Error::Internal(cause) => format!(": {cause}"),
+            _ => String::new(),
+        };
+        Self::Refused(format!("{error}{cause}"))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let failure = match run(cli) {
+        Ok(code) => return code,
+        Err(failure) => failure,
+    };
+    match failure {
+        Failure::Refused(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(1)
+        }
+        Failure::Misused(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let mut flags = cli.sources.set;
+    if let Command::Serve(serve) = &cli.command {
+        flags.extend(serve.bind.iter().map(|bind| ("server__bind".to_owned(), bind.clone())));
+    }
+    let overrides = Overrides { file: cli.sources.config, environment: environment()?, flags };
+    let config = Config::load(&overrides).map_err(|error| Failure::Misused(error.to_string()))?;
+    telemetry::start(config.log.format, directives(&cli.command, &config))
+        .map_err(|error| Failure::Misused(format!("logging cannot start: {error}")))?;
+
+    match cli.command {
+        Command::Serve(args) => block_on(serve::run(args, &config)),
+        Command::Migrate => block_on(store::migrate(&config)),
+        Command::Project(command) => block_on(project::run(command, &config)),
+        Command::Token(command) => block_on(token::run(command, &config)),
+        Command::Config(ConfigCommand::Check) => {
+            print!("{}", config.to_toml());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Healthcheck => serve::healthcheck(&config),
+    }
+}
+
+/// A command that ends at once says what it did on stdout; its log would only repeat that.
+fn directives<'c>(command: &Command, config: &'c Config) -> &'c str {
+    match (command, config.log.level.as_str()) {
+        (Command::Serve(_), level) => level,
+        (_, "info") => "warn",
+        (_, level) => level,
+    }
+}
+
+fn environment() -> Result<Vec<(String, String)>, Failure> {
+    std::env::vars_os()
+        .filter(|(key, _)| key.as_encoded_bytes().starts_with(b"TOKENSMITH_"))
+        .map(|(key, value)| match (key.into_string(), value.into_string()) {
+            (Ok(key), Ok(value)) => Ok((key, value)),
+            (key, _) => Err(Failure::Misused(format!(
+                "the environment variable {} is no UTF-8",
+                key.unwrap_or_else(|key| key.to_string_lossy().into_owned())
+            ))),
+        })
+        .collect()
+}
+
+fn block_on(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    // The door's workers have runtimes of their own; this one keeps the database connections and waits for signals.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Refused(format!("the runtime cannot start: {error}")))?;
+    runtime.block_on(work)
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.replace('.', "__"), value.to_owned())),
+        _ => Err("write KEY=VALUE, as in server.bind=127.0.0.1:9000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

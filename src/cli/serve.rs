@@ -1,0 +1,106 @@
+//! `tokensmith serve` and `tokensmith healthcheck`.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, bootstrap, store};
+use crate::{
+    config::Config,
+    http::{self, Settings},
+};
+
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    /// On an empty store, first make a root project of this name and a token for it that holds "management".
+    ///
+    /// On a terminal both are printed, with a curl command; otherwise they are written to bootstrap.json beside
+    /// the database (in the working directory with Postgres), which only its owner can read, and the file's path
+    /// is printed. On a store that is not empty this does nothing.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "Default project")]
+    bootstrap: Option<String>,
+    /// Listen on this address, over the configuration's server.bind.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) bind: Option<String>,
+}
+
+pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Failure> {
+    // The signals are taken first: one that comes during the start ends it in good order as well.
+    let (mut terminate, mut interrupt) = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
+        .map_err(|error| Failure::Refused(format!("signals cannot be waited for: {error}")))?;
+
+    for migration in store::bring_up(config).await? {
+        tracing::info!(%migration, "migration applied");
+    }
+    let (service, store) = store::open(config).await?;
+    // Before anything is made that could not be used: the address may be taken.
+    let bind = config.server.bind;
+    let listener =
+        TcpListener::bind(bind).map_err(|error| Failure::Refused(format!("cannot listen on {bind}: {error}")))?;
+    let address = listener.local_addr().unwrap_or(bind);
+    let base_url = match config.server.public_url.as_str() {
+        "" => format!("http://{}", reachable(address)),
+        url => url.to_owned(),
+    };
+    if let Some(name) = &args.bootstrap {
+        bootstrap::run(&service, config, name, &base_url).await?;
+    }
+
+    tracing::info!(%address, url = %base_url, database = %config.database.url, version = env!("CARGO_PKG_VERSION"), "serving");
+    let shutdown = async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "signal received");
+    };
+    let served = http::serve(listener, service, settings(config), shutdown).await;
+    store.close().await;
+    served.map_err(|error| Failure::Refused(format!("serving failed: {error}")))?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `tokensmith healthcheck`
+pub(super) fn healthcheck(config: &Config) -> Result<ExitCode, Failure> {
+    let url = format!("http://{}/readyz", reachable(config.server.bind));
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).proxy(None).build().into();
+    match agent.get(&url).call() {
+        Ok(_) => {
+            println!("ready");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(Failure::Refused(format!("{url} does not answer that it is ready: {error}"))),
+    }
+}
+
+/// An address to connect to, where the one listened on means all.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn settings(config: &Config) -> Settings {
+    let server = &config.server;
+    Settings {
+        workers: if server.workers == 0 { store::cores() } else { server.workers },
+        header_timeout: server.header_timeout.get(),
+        body_timeout: server.body_timeout.get(),
+        body_bytes: config.limits.body_bytes,
+        keep_alive: server.keep_alive.get(),
+        max_connections: server.max_connections,
+        shutdown_timeout: server.shutdown_timeout.get(),
+        public_url: server.public_url.clone(),
+    }
+}

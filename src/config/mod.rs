@@ -1,0 +1,225 @@
+//! Configuration: `config/default.toml` < file < environment < flags. `sources.rs` lays them over each other and
+//! knows where each value came from; here each value is judged, once.
+
+mod database_url;
+mod sources;
+mod values;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+pub use database_url::DatabaseUrl;
+use serde::Serialize;
+pub use values::{Duration, LogFormat, LogLevel, ServerKey};
+
+use crate::domain::Catalogue;
+use sources::Sources;
+use values::{Bind, Network, PublicUrl, Setting};
+
+/// The defaults, which are also the manual.
+pub const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// A configuration that can be used as it stands.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key, section by section")]
+pub struct Config {
+    pub server: Server,
+    pub metrics: Metrics,
+    pub database: Database,
+    pub hashing: Hashing,
+    pub permissions: Permissions,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Server {
+    pub bind: SocketAddr,
+    pub insecure_bind: bool,
+    pub public_url: String,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub workers: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub keep_alive: Duration,
+    pub max_connections: usize,
+    pub shutdown_timeout: Duration,
+    pub key: ServerKey,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Metrics {
+    #[serde(serialize_with = "values::bind_or_empty")]
+    pub bind: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Database {
+    pub url: DatabaseUrl,
+    pub acquire_timeout: Duration,
+    pub max_connections: u32,
+    pub readers: u32,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Hashing {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+    pub queue: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Permissions {
+    #[serde(serialize_with = "values::catalogue_as_list")]
+    pub catalogue: Catalogue,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Limits {
+    pub tokens_per_project: u64,
+    pub body_bytes: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+/// Why there is no configuration: what is wrong, where it was said, and what would do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key that does not exist.
+    #[error("{origin}: unknown key {key}{suggestion}")]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Where it was said.
+        origin: String,
+        /// "; did you mean …?", or nothing.
+        suggestion: String,
+    },
+    /// A value that will not do.
+    #[error("{origin}: {key} is {value}, but must be {expected}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value, as it was said; a secret is not repeated.
+        value: String,
+        /// Where it was said.
+        origin: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A source that cannot be read.
+    #[error("{0}")]
+    Source(String),
+}
+
+/// Where to read a configuration from, beside the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// A file.
+    pub file: Option<PathBuf>,
+    /// The environment: all of it; what does not concern us is passed over.
+    pub environment: Vec<(String, String)>,
+    /// `key=value` from flags.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Config {
+    /// Reads and judges a configuration.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let sources = Sources::read(overrides)?;
+        let config = Self {
+            server: Server {
+                bind: sources.get::<Bind>("server.bind")?.0,
+                insecure_bind: sources.get("server.insecure_bind")?,
+                public_url: sources.get::<PublicUrl>("server.public_url")?.0,
+                trusted_proxies: sources
+                    .list::<Network>("server.trusted_proxies")?
+                    .into_iter()
+                    .map(|network| network.0)
+                    .collect(),
+                workers: sources.number("server.workers", 0, 1024)?,
+                header_timeout: sources.get("server.header_timeout")?,
+                body_timeout: sources.get("server.body_timeout")?,
+                keep_alive: sources.get("server.keep_alive")?,
+                max_connections: sources.number("server.max_connections", 1, 1_000_000)?,
+                shutdown_timeout: sources.get("server.shutdown_timeout")?,
+                key: sources.get("server.key")?,
+            },
+            metrics: Metrics { bind: sources.get::<Option<Bind>>("metrics.bind")?.map(|bind| bind.0) },
+            database: Database {
+                url: sources.get("database.url")?,
+                acquire_timeout: sources.get("database.acquire_timeout")?,
+                max_connections: sources.number("database.max_connections", 1, 10_000)?,
+                readers: sources.number("database.readers", 1, 64)?,
+            },
+            hashing: Hashing {
+                parallelism: sources.number("hashing.parallelism", 1, 16)?,
+                memory_kib: sources.number("hashing.memory_kib", 8, 262_144)?,
+                iterations: sources.number("hashing.iterations", 1, 16)?,
+                queue: sources.number("hashing.queue", 1, 100_000)?,
+            },
+            permissions: Permissions { catalogue: sources.catalogue("permissions.catalogue")? },
+            limits: Limits {
+                tokens_per_project: sources.number("limits.tokens_per_project", 1, 1_000_000_000)?,
+                body_bytes: sources.number("limits.body_bytes", 1024, 16 * 1024 * 1024)?,
+            },
+            log: Log { format: sources.get("log.format")?, level: sources.get("log.level")? },
+        };
+        config.judge_together(&sources)?;
+        Ok(config)
+    }
+
+    /// What only several keys together can get wrong.
+    fn judge_together(&self, sources: &Sources) -> Result<(), ConfigError> {
+        if !self.server.bind.ip().is_loopback() && !self.server.insecure_bind {
+            return Err(sources.refuse(
+                "server.bind",
+                "a loopback address such as 127.0.0.1:8080 with a TLS proxy in front; or set server.insecure_bind = true where something else keeps the secrets of HTTP Basic from being overheard",
+            ));
+        }
+        if self.hashing.memory_kib < 8 * self.hashing.parallelism {
+            return Err(
+                sources.refuse("hashing.memory_kib", "at least 8 for each lane of hashing.parallelism, such as 19456")
+            );
+        }
+        Ok(())
+    }
+
+    /// The whole configuration as TOML, without its secrets.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("tables of texts, numbers and lists")
+    }
+}
+
+impl DatabaseUrl {
+    /// Whether this is the default, the one file whose directory is made.
+    pub fn is_default(&self) -> bool {
+        matches!(self, Self::Sqlite(path) if path == Path::new("data/tokensmith.db"))
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const EXPECTED: &'static str = "sqlite://PATH such as sqlite://data/tokensmith.db, without a part after '?', or postgres://USER:PASSWORD@HOST/DATABASE";
+    const IS_SECRET: bool = true;
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}

@@ -1,0 +1,214 @@
+//! The types of single values: each is read from text, and says what would do.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+use crate::domain::Catalogue;
+
+/// A value that a key can have.
+pub(super) trait Setting: Sized {
+    /// What would do, as in "must be …".
+    const EXPECTED: &'static str;
+    /// Whether an error must not repeat the value.
+    const IS_SECRET: bool = false;
+
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// A time span of at least a millisecond.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Duration(std::time::Duration);
+
+impl Duration {
+    /// The span.
+    pub const fn get(self) -> std::time::Duration {
+        self.0
+    }
+}
+
+impl Setting for Duration {
+    const EXPECTED: &'static str = "a time with its unit, from 1ms to 1h, such as \"2s\" or \"500ms\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let span = humantime::parse_duration(text).ok()?;
+        let bounds = std::time::Duration::from_millis(1)..=std::time::Duration::from_hours(1);
+        bounds.contains(&span).then_some(Self(span))
+    }
+}
+
+impl fmt::Debug for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+/// An address to listen on.
+pub(super) struct Bind(pub(super) SocketAddr);
+
+impl Setting for Bind {
+    const EXPECTED: &'static str = "an IP address and a port such as 127.0.0.1:8080";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl Setting for Option<Bind> {
+    const EXPECTED: &'static str = "an IP address and a port such as 127.0.0.1:9090, or empty";
+
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { Bind::read(text).map(Some) }
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+pub(super) fn bind_or_empty<S: Serializer>(bind: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    match bind {
+        Some(bind) => serializer.collect_str(bind),
+        None => serializer.serialize_str(""),
+    }
+}
+
+/// An address clients use, without a slash at the end.
+pub(super) struct PublicUrl(pub(super) String);
+
+impl Setting for PublicUrl {
+    const EXPECTED: &'static str =
+        "empty, or an http or https URL without user, query and fragment, such as https://tokens.example.com";
+
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self(String::new()));
+        }
+        let url = url::Url::parse(text).ok()?;
+        let is_plain = matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        is_plain.then(|| Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+}
+
+/// A network, or one address.
+pub(super) struct Network(pub(super) IpNet);
+
+impl Setting for Network {
+    const EXPECTED: &'static str = "a list of IP addresses or networks such as 10.0.0.0/8";
+
+    fn read(text: &str) -> Option<Self> {
+        IpNet::from_str(text).ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(Self)
+    }
+}
+
+/// The server's key, where there is one. Prints as `[secret]`, or empty.
+#[derive(Clone)]
+pub struct ServerKey(Option<Zeroizing<[u8; 32]>>);
+
+impl ServerKey {
+    /// The key's bytes.
+    pub fn bytes(&self) -> Option<&[u8; 32]> {
+        self.0.as_deref()
+    }
+
+    fn shown(&self) -> &'static str {
+        if self.0.is_some() { "[secret]" } else { "" }
+    }
+}
+
+impl Setting for ServerKey {
+    const EXPECTED: &'static str = "empty, or 64 hexadecimal digits";
+    const IS_SECRET: bool = true;
+
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self(None));
+        }
+        let mut key = Zeroizing::new([0; 32]);
+        let decoded = base16ct::mixed::decode(text, &mut *key).ok()?;
+        (decoded.len() == 32).then_some(Self(Some(key)))
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.shown())
+    }
+}
+
+impl Serialize for ServerKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.shown())
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    const EXPECTED: &'static str = "\"text\" or \"json\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Which log lines are written: directives of tracing-subscriber's `EnvFilter`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct LogLevel(String);
+
+impl LogLevel {
+    /// The directives.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for LogLevel {
+    const EXPECTED: &'static str = "error, warn, info, debug or trace, or directives such as \"info,tokensmith=debug\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let is_level = |word: &str| word.parse::<tracing::Level>().is_ok() || word == "off";
+        // A lone word that is no level would be taken for the name of a crate, and silence the log.
+        let is_known = text.split(',').all(|part| part.contains('=') || is_level(part.trim()));
+        (is_known && EnvFilter::try_new(text).is_ok()).then(|| Self(text.to_owned()))
+    }
+}
+
+pub(super) fn catalogue_as_list<S: Serializer>(catalogue: &Catalogue, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(catalogue.names())
+}

@@ -1,0 +1,22 @@
+//! What things *are*: projects, tokens, secrets, permissions. Pure: no async, no database, no HTTP.
+//! Each type is parsed once, at the door; inside the house it is valid because it exists.
+
+mod actor;
+mod credential;
+mod fields;
+mod ids;
+mod name;
+mod permission;
+mod project;
+mod secret;
+mod token;
+
+pub use actor::{Actor, Reach};
+pub use credential::Credential;
+pub use fields::{Fields, Raw, Schema};
+pub use ids::{ProjectId, SecretId, TokenId};
+pub use name::Name;
+pub use permission::{Catalogue, CatalogueError, INTROSPECTION, MANAGEMENT, Permissions};
+pub use project::Project;
+pub use secret::{Check, Hint, Secret, SecretText, Selector};
+pub use token::{Issued, NewToken, StoredSecret, Token, TokenChange};

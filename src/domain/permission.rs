@@ -1,0 +1,187 @@
+//! Permissions: the catalogue that the operator configures, and the sets that tokens hold.
+
+use crate::error::Problem;
+
+/// The permission that the management calls need. It may issue every other one, itself included.
+pub const MANAGEMENT: &str = "management";
+
+/// The permission to look tokens up (RFC 7662) and nothing else.
+pub const INTROSPECTION: &str = "introspection";
+
+/// The names that this server knows, in the order in which answers list them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalogue(Vec<String>);
+
+/// Why a list of names is no catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// A name is not of the form that names have.
+    #[error("{0:?} is no permission name; write 1 to 64 of a-z, 0-9, '_', '.', ':' and '-', a letter first")]
+    Malformed(String),
+    /// A name stands twice.
+    #[error("{0:?} is listed twice; list it once")]
+    Repeated(String),
+    /// There are too many names.
+    #[error("{0} names are listed; list at most {most}", most = Catalogue::MOST)]
+    TooMany(usize),
+}
+
+impl Catalogue {
+    /// The most names that a configuration may list.
+    pub const MOST: usize = 128;
+
+    /// Judges a configured list. `management` and `introspection` are appended where they are not listed.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the list.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Result<Self, CatalogueError> {
+        let mut known: Vec<String> = Vec::new();
+        for name in names {
+            if !is_permission_name(&name) {
+                return Err(CatalogueError::Malformed(name));
+            }
+            if known.contains(&name) {
+                return Err(CatalogueError::Repeated(name));
+            }
+            known.push(name);
+        }
+        if known.len() > Self::MOST {
+            return Err(CatalogueError::TooMany(known.len()));
+        }
+        for always in [MANAGEMENT, INTROSPECTION] {
+            if !known.iter().any(|name| name == always) {
+                known.push(always.to_owned());
+            }
+        }
+        Ok(Self(known))
+    }
+
+    /// Whether the name is in the catalogue.
+    pub fn knows(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
+    }
+
+    /// The names, in the catalogue's order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Judges the names that a client sent: at least one, all known; repetitions are dropped.
+    ///
+    /// # Errors
+    /// [`Problem::Missing`] for none, [`Problem::UnknownPermission`] for the first unknown one.
+    pub fn parse<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Result<Permissions, Problem> {
+        let names: Vec<&str> = names.into_iter().collect();
+        if names.is_empty() {
+            return Err(Problem::Missing);
+        }
+        if let Some(unknown) = names.iter().find(|name| !self.knows(name)) {
+            return Err(Problem::UnknownPermission(shorten(unknown)));
+        }
+        Ok(self.sorted(&names))
+    }
+
+    /// Reads what [`Permissions::to_stored`] wrote. Names that have left the catalogue since are kept, last.
+    pub fn recall(&self, stored: &str) -> Permissions {
+        self.sorted(&stored.split(' ').filter(|name| !name.is_empty()).collect::<Vec<_>>())
+    }
+
+    fn sorted(&self, names: &[&str]) -> Permissions {
+        let known = self.names().filter(|known| names.contains(known)).map(str::to_owned).collect();
+        let mut retired: Vec<String> = Vec::new();
+        for name in names.iter().filter(|name| !self.knows(name)) {
+            if !retired.iter().any(|seen| seen == name) {
+                retired.push((*name).to_owned());
+            }
+        }
+        Permissions { known, retired }
+    }
+}
+
+/// What a token may do. At least one name when a client made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    known: Vec<String>,
+    retired: Vec<String>,
+}
+
+impl Permissions {
+    /// Whether the set satisfies the permission. A name that has left the catalogue satisfies nothing.
+    pub fn may(&self, permission: &str) -> bool {
+        self.known.iter().any(|known| known == permission)
+    }
+
+    /// All names: those of the catalogue in its order, then those that have left it.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().chain(&self.retired).map(String::as_str)
+    }
+
+    /// One text for the store: the names with a space between, which no name can hold.
+    pub fn to_stored(&self) -> String {
+        self.iter().collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn is_permission_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= 64
+        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.:-".contains(&b))
+}
+
+/// An unknown name comes from the client and goes back in a message: 64 characters tell it enough.
+fn shorten(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue(names: &[&str]) -> Catalogue {
+        Catalogue::new(names.iter().map(|name| (*name).to_owned())).unwrap()
+    }
+
+    #[test]
+    fn management_and_introspection_are_always_known_and_last_where_not_listed() {
+        let names: Vec<String> = catalogue(&["voice", "chat"]).names().map(str::to_owned).collect();
+
+        assert_eq!(names, ["voice", "chat", "management", "introspection"]);
+    }
+
+    #[test]
+    fn permissions_are_deduplicated_and_in_catalogue_order() {
+        let parsed = catalogue(&["calling", "chat", "fax"]).parse(["fax", "calling", "fax"]).unwrap();
+
+        assert_eq!(parsed.iter().collect::<Vec<_>>(), ["calling", "fax"]);
+    }
+
+    #[test]
+    fn a_retired_name_is_kept_last_and_satisfies_nothing() {
+        let held = catalogue(&["calling", "chat"]).recall("fax chat");
+
+        assert_eq!(held.iter().collect::<Vec<_>>(), ["chat", "fax"]);
+        assert!(held.may("chat"));
+        assert!(!held.may("fax"));
+        assert_eq!(held.to_stored(), "chat fax");
+    }
+
+    #[test]
+    fn no_names_and_unknown_names_are_refused() {
+        let catalogue = catalogue(&["calling"]);
+
+        assert_eq!(catalogue.parse([]), Err(Problem::Missing));
+        assert_eq!(catalogue.parse(["calling", "Calling"]), Err(Problem::UnknownPermission("Calling".to_owned())));
+    }
+
+    #[test]
+    fn a_catalogue_is_judged() {
+        let names = |names: &[&str]| Catalogue::new(names.iter().map(|n| (*n).to_owned()));
+
+        assert_eq!(names(&["a b"]), Err(CatalogueError::Malformed("a b".into())));
+        assert_eq!(names(&[""]), Err(CatalogueError::Malformed(String::new())));
+        assert_eq!(names(&["a", "a"]), Err(CatalogueError::Repeated("a".into())));
+        let many: Vec<String> = (0..129).map(|i| format!("p{i}")).collect();
+        assert_eq!(Catalogue::new(many), Err(CatalogueError::TooMany(129)));
+    }
+}

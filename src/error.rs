@@ -1,0 +1,243 @@
+//! Everything that can go wrong, in the domain's words. What each becomes on the wire is the door's business
+//! (`http/error.rs`); what it becomes at a prompt is `Display`: what is wrong, and what to do.
+
+use std::fmt;
+
+/// The cause of a failure that is not the client's, kept for the log and never shown.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What stopped an operation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An id in the path is no UUID.
+    #[error("the path holds an id that is no UUID; write it as 8-4-4-4-12 hexadecimal digits with hyphens")]
+    MalformedId,
+
+    /// The body cannot be read as what it claims to be.
+    #[error("{0}")]
+    MalformedBody(String),
+
+    /// The body is of a type, or in a coding, that this call does not take.
+    #[error("{0}")]
+    UnsupportedBody(String),
+
+    /// The body is longer than `limits.body_bytes`.
+    #[error("the body is longer than {limit} bytes, the most that this server reads")]
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time; send it without pauses")]
+    BodyTimeout,
+
+    /// One or more fields were judged and failed.
+    #[error("{0}")]
+    Invalid(Faults),
+
+    /// No credential, a malformed one, or one that proves nothing.
+    #[error(
+        "the credentials are missing, malformed or wrong; use HTTP Basic with the project id as the user name and one of that project's tokens as the password"
+    )]
+    Unauthenticated,
+
+    /// The credential is right, but its token does not hold a permission that is needed.
+    #[error("this token does not hold the permission \"{permission}\", which this needs")]
+    PermissionMissing {
+        /// The permission that is missing.
+        permission: String,
+    },
+
+    /// No such project in the caller's tree, or none at all.
+    #[error("no such project")]
+    ProjectNotFound,
+
+    /// No such token in the caller's tree, or none at all.
+    #[error("no such token")]
+    TokenNotFound,
+
+    /// Nothing is served at this path.
+    #[error("nothing is served at this path")]
+    UnknownPath,
+
+    /// The path is served, but not by this method.
+    #[error("this path does not take this method; the Allow header names those that it takes")]
+    MethodNotAllowed,
+
+    /// The project holds as many tokens as it may.
+    #[error(
+        "the project already holds {limit} tokens, the most that it may (limits.tokens_per_project); delete some first"
+    )]
+    TokenLimitReached {
+        /// The limit.
+        limit: u64,
+    },
+
+    /// A subproject was to be given a subproject.
+    #[error("a subproject cannot hold subprojects; name a root project as the parent")]
+    NestedSubproject,
+
+    /// The drawn selector belongs to another secret already. The service draws again; nobody else sees this.
+    #[error("the drawn selector is taken")]
+    SelectorTaken,
+
+    /// More work of this kind waits than may wait. Nothing was written.
+    #[error("too much is waiting already; try again in a moment")]
+    Overloaded,
+
+    /// The store cannot be reached, or did not answer in time. Nothing was written.
+    #[error("the store cannot be reached right now, nothing was changed; try again in a moment")]
+    StoreAway(#[source] Cause),
+
+    /// A write was sent and its answer lost: it may have happened, or not.
+    #[error("the store did not confirm the change, so it may or may not have happened; look before you repeat it")]
+    OutcomeUnknown(#[source] Cause),
+
+    /// A fault of ours, or of what we stand on.
+    #[error("an internal error; the log line with this request's id says more")]
+    Internal(#[source] Cause),
+}
+
+impl Error {
+    /// An internal error from a sentence.
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal(what.into().into())
+    }
+
+    /// One failed field.
+    pub fn invalid(field: Field, problem: Problem) -> Self {
+        Self::Invalid(Faults(vec![Fault { field, problem }]))
+    }
+}
+
+/// The fields that failed, in the order in which the contract judges them. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// `Ok` where nothing failed.
+    ///
+    /// # Errors
+    /// The faults, where there are any.
+    pub fn none_or(faults: Vec<Fault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
+    /// The failed fields, first first.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter()
+    }
+
+    /// The first failed field.
+    pub fn first(&self) -> &Fault {
+        self.0.first().expect("made only with one fault or more")
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, fault) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Faults> for Error {
+    fn from(faults: Faults) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+/// One field that failed, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which field.
+    pub field: Field,
+    /// Why.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.field.as_str();
+        match &self.problem {
+            Problem::Missing => write!(f, "{field} is required"),
+            Problem::Blank => write!(f, "{field} must not be blank"),
+            Problem::TooLong { most } => write!(f, "{field} must be at most {most} characters long"),
+            Problem::ControlCharacter => write!(f, "{field} must not hold control characters"),
+            Problem::WrongType { expected } => write!(f, "{field} must be {expected}"),
+            Problem::UnknownPermission(name) => {
+                write!(f, "{field} holds {name:?}, which is no permission that this server knows")
+            }
+            Problem::NotAUuid => {
+                write!(f, "{field} must be a UUID: 8-4-4-4-12 hexadecimal digits with hyphens")
+            }
+            Problem::NotASubproject => write!(f, "{field} is no subproject of this project"),
+            Problem::NotBuilt => {
+                write!(f, "{field} is not supported by this version; leave it out")
+            }
+        }
+    }
+}
+
+/// The fields of the requests, by their name on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the field of its name")]
+pub enum Field {
+    Name,
+    Permissions,
+    SubprojectId,
+    ExpiresAt,
+    ExpiresIn,
+    AllowedCidrs,
+    Disabled,
+}
+
+impl Field {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Permissions => "permissions",
+            Self::SubprojectId => "subproject_id",
+            Self::ExpiresAt => "expires_at",
+            Self::ExpiresIn => "expires_in",
+            Self::AllowedCidrs => "allowed_cidrs",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It is needed and absent, or a list that is needed is empty.
+    Missing,
+    /// It is text of nothing but white space.
+    Blank,
+    /// It is text of too many Unicode scalar values.
+    TooLong {
+        /// The most that it may have.
+        most: usize,
+    },
+    /// It holds a control character (Unicode category Cc).
+    ControlCharacter,
+    /// It is of another JSON type, null included.
+    WrongType {
+        /// What it should be, as in "must be …".
+        expected: &'static str,
+    },
+    /// It names a permission that is not in the catalogue.
+    UnknownPermission(String),
+    /// It should be a UUID.
+    NotAUuid,
+    /// It is a UUID, but of no subproject of the project at hand.
+    NotASubproject,
+    /// The contract knows the field, this version does not: silence would promise what it does not keep.
+    NotBuilt,
+}

@@ -1,0 +1,117 @@
+//! HTTP Basic (RFC 7617), read strictly: one `Authorization` header, one credential in it.
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use zeroize::Zeroizing;
+
+use crate::domain::Credential;
+
+/// The standard alphabet; padding may be there or not; bits that stand for nothing must be zero.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The credential that the headers carry; `None` where there is none, more than one, or one of another form.
+pub(super) fn credential(headers: &HeaderMap) -> Option<Credential> {
+    let mut sent = headers.get_all(AUTHORIZATION);
+    let (Some(value), None) = (sent.next(), sent.next()) else { return None };
+    // RFC 9110, section 11.4: the scheme's name, one or more spaces, token68.
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(BASE64.decode(token.trim_start_matches(' ')).ok()?);
+    Credential::parse(std::str::from_utf8(&decoded).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROJECT: &str = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
+    const SECRET: &str = "PTababababababababababababababababababababe0ac8d3a";
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    fn basic(text: &str) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn a_credential_is_read_whatever_the_case_of_the_scheme_and_the_padding() {
+        let whole = basic(&format!("{PROJECT}:{SECRET}"));
+        for value in [
+            whole.clone(),
+            whole.replace("Basic", "bAsIc"),
+            whole.replace("Basic ", "Basic   "),
+            whole.trim_end_matches('=').to_owned(),
+        ] {
+            let credential = credential(&headers(&[value.as_bytes()])).unwrap();
+
+            assert_eq!(credential.project.to_string(), PROJECT);
+            assert_eq!(*credential.secret.reveal(), SECRET);
+        }
+    }
+
+    #[test]
+    fn everything_else_is_no_credential() {
+        let whole = basic(&format!("{PROJECT}:{SECRET}"));
+        let list = format!("{whole}, {whole}");
+        let cases: Vec<Vec<u8>> = vec![
+            b"".to_vec(),
+            b"Basic".to_vec(),
+            b"Basic ".to_vec(),
+            b"Basic !!!!".to_vec(),
+            b"Basic AA=A".to_vec(),
+            list.into_bytes(),
+            whole.replace("Basic", "Bearer").into_bytes(),
+            whole.replace(' ', "\t").into_bytes(),
+            basic("").into_bytes(),
+            basic(PROJECT).into_bytes(),
+            basic(&format!(":{SECRET}")).into_bytes(),
+            basic(&format!("{PROJECT}:")).into_bytes(),
+            basic(&format!(" {PROJECT}:{SECRET}")).into_bytes(),
+            basic(&format!("{PROJECT} :{SECRET}")).into_bytes(),
+            basic(&format!("{PROJECT}: {SECRET}")).into_bytes(),
+            basic(&format!("{PROJECT}:{SECRET}\n")).into_bytes(),
+            basic(&format!("{PROJECT}:{SECRET}:")).into_bytes(),
+            basic(&format!("{}:{SECRET}", PROJECT.replace('-', ""))).into_bytes(),
+            [b"Basic ".as_slice(), b"\xff\xfe\x80"].concat(),
+        ];
+        for case in cases {
+            assert!(credential(&headers(&[&case])).is_none(), "{:?}", String::from_utf8_lossy(&case));
+        }
+        assert!(credential(&headers(&[whole.as_bytes(), whole.as_bytes()])).is_none());
+        assert!(credential(&headers(&[])).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_it_panic(value in proptest::collection::vec(0x20u8..=0xff, 0..200)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let mut headers = HeaderMap::new();
+                headers.append(AUTHORIZATION, value);
+                prop_assert!(credential(&headers).is_none());
+            }
+        }
+
+        #[test]
+        fn no_decoded_text_makes_it_panic(text in "\\PC{0,100}") {
+            prop_assert!(credential(&headers(&[basic(&text).as_bytes()])).is_none());
+        }
+    }
+}

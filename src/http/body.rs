@@ -1,0 +1,281 @@
+//! A request's body: read late, within its bounds of size and time, and only then looked at.
+
+use std::{
+    fmt,
+    future::{Ready, ready},
+    time::Duration,
+};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName},
+    web::{BytesMut, Data},
+};
+use futures_util::StreamExt;
+use percent_encoding::percent_decode;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use super::Settings;
+use crate::{
+    domain::{Fields, Raw, Schema},
+    error::Error,
+};
+
+/// A body that has not been read. Taking it as a parameter reads nothing, so that what comes first in the order
+/// of checks comes first.
+pub(super) struct Body {
+    payload: Payload,
+    content_type: Option<String>,
+    encoding: Option<String>,
+    content_length: Option<u64>,
+    limit: usize,
+    timeout: Duration,
+}
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let settings = request.app_data::<Data<Settings>>().expect("the server puts it into every app");
+        let headers = request.headers();
+        ready(Ok(Self {
+            payload: payload.take(),
+            content_type: joined(headers, &CONTENT_TYPE),
+            encoding: joined(headers, &CONTENT_ENCODING),
+            content_length: joined(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+            limit: settings.body_bytes,
+            timeout: settings.body_timeout,
+        }))
+    }
+}
+
+impl Body {
+    /// The fields of a form (`application/x-www-form-urlencoded`) or a JSON object.
+    ///
+    /// # Errors
+    /// [`Error::BodyTooLarge`], [`Error::BodyTimeout`], [`Error::UnsupportedBody`], [`Error::MalformedBody`].
+    pub(super) async fn form_or_json(mut self, schema: &Schema) -> Result<Fields, Error> {
+        let bytes = self.read().await?;
+        if let Some(encoding) = self.encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Error::UnsupportedBody(format!(
+                "this server reads no body with the content encoding {:?}; send it plain",
+                shorten(&encoding)
+            )));
+        }
+        match media_type(self.content_type.as_deref()) {
+            Some(kind) if kind == "application/x-www-form-urlencoded" => form(&bytes, schema),
+            Some(kind) if kind == "application/json" => json(&bytes, schema),
+            _ => Err(Error::UnsupportedBody(
+                "send the body as application/x-www-form-urlencoded or application/json, and say so in one Content-Type header".to_owned(),
+            )),
+        }
+    }
+
+    async fn read(&mut self) -> Result<BytesMut, Error> {
+        let too_large = Error::BodyTooLarge { limit: self.limit };
+        if self.content_length.is_some_and(|length| length > self.limit as u64) {
+            return Err(too_large);
+        }
+        let deadline = Instant::now() + self.timeout;
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = timeout_at(deadline, self.payload.next()).await.map_err(|_| Error::BodyTimeout)? {
+            let chunk = chunk.map_err(|_| malformed("the body ended before its end"))?;
+            if bytes.len() + chunk.len() > self.limit {
+                return Err(too_large);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+/// All values of a header, joined as RFC 9110 joins them, so that a second one is not overlooked.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<_> = headers.get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    if values.is_empty() { None } else { Some(values.join(", ")) }
+}
+
+/// The type without its parameters, in lower case.
+fn media_type(content_type: Option<&str>) -> Option<String> {
+    let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
+    Some(kind)
+}
+
+/// The fields of a form (WHATWG URL Standard, "application/x-www-form-urlencoded parsing").
+fn form(bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
+    // The parser puts U+FFFD where bytes are no UTF-8; separators are ASCII, so the whole can be asked before.
+    if percent_decode(bytes).decode_utf8().is_err() {
+        return Err(malformed("the form holds bytes that are no UTF-8"));
+    }
+    let mut fields = Fields::default();
+    for (name, value) in form_urlencoded::parse(bytes) {
+        let plain = name.strip_suffix("[]").unwrap_or(&name);
+        if let Some(name) = schema.repeated(plain) {
+            fields.append(name, value.into_owned());
+        } else if let Some(name) = schema.single(&name)
+            && fields.insert(name, Raw::Text(value.into_owned())).is_some()
+        {
+            return Err(malformed(&format!("the form holds {name} twice")));
+        }
+    }
+    Ok(fields)
+}
+
+/// The fields of a JSON object (RFC 8259).
+fn json(bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let fields = JsonObject(schema)
+        .deserialize(&mut parser)
+        .and_then(|fields| parser.end().map(|()| fields))
+        // The parser's own words may quote the body; where it stumbled is enough.
+        .map_err(|error| {
+            malformed(&format!(
+                "the body is no JSON object with each field once (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
+        })?;
+    Ok(fields)
+}
+
+struct JsonObject<'s>(&'s Schema);
+
+impl<'de> DeserializeSeed<'de> for JsonObject<'_> {
+    type Value = Fields;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for JsonObject<'_> {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match self.0.single(&name).or_else(|| self.0.repeated(&name)) {
+                Some(name) => {
+                    if fields.insert(name, raw(map.next_value()?)).is_some() {
+                        return Err(serde::de::Error::custom("a field stands twice"));
+                    }
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+fn raw(value: Value) -> Raw {
+    match value {
+        Value::Null => Raw::Null,
+        Value::String(text) => Raw::Text(text),
+        Value::Array(values) => values
+            .into_iter()
+            .map(|value| if let Value::String(text) = value { Some(text) } else { None })
+            .collect::<Option<Vec<_>>>()
+            .map_or(Raw::Other, Raw::Texts),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => Raw::Other,
+    }
+}
+
+fn malformed(what: &str) -> Error {
+    Error::MalformedBody(what.to_owned())
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SCHEMA: Schema = Schema { single: &["name", "subproject_id"], repeated: &["permissions"] };
+
+    fn texts(texts: &[&str]) -> Raw {
+        Raw::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_form_may_mix_both_ways_to_repeat() {
+        let fields = form(b"permissions=chat&name=a+b%21&permissions%5B%5D=fax&extra=1&extra=2", &SCHEMA).unwrap();
+
+        assert_eq!(fields.get("permissions"), Some(&texts(&["chat", "fax"])));
+        assert_eq!(fields.get("name"), Some(&Raw::Text("a b!".into())));
+        assert_eq!(fields.get("extra"), None);
+    }
+
+    #[test]
+    fn a_form_that_is_no_utf8_or_says_a_thing_twice_is_malformed() {
+        for body in [&b"name=%ff"[..], b"name=\xff", b"x=%C3&name=%A9", b"name=a&name=b", b"%ff=1"] {
+            assert!(matches!(form(body, &SCHEMA), Err(Error::MalformedBody(_))), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn json_keeps_apart_what_a_form_cannot() {
+        let fields = json(br#"{"name":null,"permissions":["chat"],"subproject_id":7,"x":[[[{}]]]}"#, &SCHEMA).unwrap();
+
+        assert_eq!(fields.get("name"), Some(&Raw::Null));
+        assert_eq!(fields.get("permissions"), Some(&texts(&["chat"])));
+        assert_eq!(fields.get("subproject_id"), Some(&Raw::Other));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_malformed() {
+        let deep = format!("{{\"name\":{}", "[".repeat(10_000));
+        let closed = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for body in [
+            "",
+            "null",
+            "[]",
+            "\"x\"",
+            "7",
+            "{",
+            "{}{}",
+            "{\"name\":\"a\",\"name\":\"b\"}",
+            "{\"name\":\"\\ud800\"}",
+            &deep,
+            &closed,
+        ] {
+            assert!(matches!(json(body.as_bytes(), &SCHEMA), Err(Error::MalformedBody(_))), "{body:.40}");
+        }
+        assert!(json(b"{\"name\":\"\xff\"}", &SCHEMA).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = form(&bytes, &SCHEMA);
+            let _ = json(&bytes, &SCHEMA);
+        }
+
+        #[test]
+        fn a_form_reads_back_what_was_written(name in "\\PC{0,40}", permissions in proptest::collection::vec("\\PC{0,20}", 1..5)) {
+            let mut written = form_urlencoded::Serializer::new(String::new());
+            written.append_pair("name", &name);
+            for permission in &permissions {
+                written.append_pair("permissions", permission);
+            }
+
+            let fields = form(written.finish().as_bytes(), &SCHEMA).unwrap();
+
+            prop_assert_eq!(fields.get("name"), Some(&Raw::Text(name)));
+            prop_assert_eq!(fields.get("permissions"), Some(&Raw::Texts(permissions)));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How errors are said. Handlers return [`Error`]; the scope that a route stands in has a dialect, applied at its
+//! edge. Here is what the dialects share: finding the error, logging it once, the headers that go with a status.
+
+mod compatibility;
+mod plain;
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    body::{BodySize, EitherBody, MessageBody},
+    dev::ServiceResponse,
+    http::{
+        Method, StatusCode,
+        header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    web::Data,
+};
+
+pub(super) use compatibility::compatibility;
+pub(super) use plain::plain;
+
+use super::{Settings, request::RequestId};
+use crate::error::Error;
+
+const CHALLENGE: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
+
+/// What a renderer may use.
+struct Context<'r> {
+    request_id: &'r str,
+    public_url: &'r str,
+}
+
+/// Renders the answer if it is an error that nobody has rendered yet.
+fn render<B: MessageBody>(
+    response: ServiceResponse<B>,
+    say: impl FnOnce(&Error, &Context<'_>) -> HttpResponse,
+) -> ServiceResponse<EitherBody<B>> {
+    let bare = Error::MethodNotAllowed;
+    let rendered = {
+        let error = match response.response().error() {
+            Some(error) => error.as_error::<Error>(),
+            // actix-web answers this one itself: bare, but with the Allow header.
+            None if is_bare(&response, StatusCode::METHOD_NOT_ALLOWED) => Some(&bare),
+            None => None,
+        };
+        error.map(|error| finish(error, response.request(), say))
+    };
+    let Some(mut rendered) = rendered else { return response.map_into_left_body() };
+    if let Some(allow) = response.headers().get(ALLOW) {
+        rendered.headers_mut().insert(ALLOW, allow.clone());
+    }
+    response.into_response(rendered.map_into_right_body())
+}
+
+fn is_bare<B: MessageBody>(response: &ServiceResponse<B>, status: StatusCode) -> bool {
+    response.status() == status && matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0))
+}
+
+fn finish(
+    error: &Error,
+    request: &HttpRequest,
+    say: impl FnOnce(&Error, &Context<'_>) -> HttpResponse,
+) -> HttpResponse {
+    log(error);
+    let settings = request.app_data::<Data<Settings>>().expect("the server puts it into every app");
+    let extensions = request.extensions();
+    let context = Context {
+        request_id: extensions.get::<RequestId>().map_or("", RequestId::as_str),
+        public_url: &settings.public_url,
+    };
+    let mut response = say(error, &context);
+    match response.status() {
+        StatusCode::UNAUTHORIZED => {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    if may_leave_a_body(request.method()) && is_answered_before_the_body(error) {
+        // What is left of the body would have to be read to reach the next request; the connection is cheaper.
+        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    response
+}
+
+fn may_leave_a_body(method: &Method) -> bool {
+    *method != Method::GET && *method != Method::HEAD
+}
+
+fn is_answered_before_the_body(error: &Error) -> bool {
+    matches!(error, Error::BodyTooLarge { .. } | Error::BodyTimeout)
+}
+
+/// The one place where a failure is logged. What a client did wrong is its own business.
+fn log(error: &Error) {
+    match error {
+        Error::Internal(cause) | Error::OutcomeUnknown(cause) => tracing::error!(%cause, "{error}"),
+        Error::StoreAway(cause) => tracing::error!(%cause, "the store is away"),
+        Error::SelectorTaken => tracing::error!("{error}"),
+        Error::Overloaded => tracing::warn!("{error}"),
+        Error::MalformedId
+        | Error::MalformedBody(_)
+        | Error::UnsupportedBody(_)
+        | Error::BodyTooLarge { .. }
+        | Error::BodyTimeout
+        | Error::Invalid(_)
+        | Error::Unauthenticated
+        | Error::PermissionMissing { .. }
+        | Error::ProjectNotFound
+        | Error::TokenNotFound
+        | Error::UnknownPath
+        | Error::MethodNotAllowed
+        | Error::TokenLimitReached { .. }
+        | Error::NestedSubproject => tracing::debug!("refused: {error}"),
+    }
+}

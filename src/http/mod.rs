@@ -1,0 +1,82 @@
+//! The *door*: the only room that knows HTTP. Every path, its methods and the permission that it needs stand on
+//! this page; handlers take a shape in, make one call and give a shape out.
+
+mod authenticate;
+mod basic;
+mod body;
+mod compatibility;
+mod dialect;
+mod error;
+mod health;
+mod path;
+mod request;
+mod server;
+
+use std::time::Duration;
+
+use actix_web::{Resource, guard, middleware::from_fn, web};
+
+pub use server::serve;
+
+use crate::{domain::MANAGEMENT, error::Error};
+
+/// How the door behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads that serve.
+    pub workers: usize,
+    /// How long a request's head may take.
+    pub header_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// The most bytes of a body.
+    pub body_bytes: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// The most connections of one worker.
+    pub max_connections: usize,
+    /// How long requests under way may take when the server stops.
+    pub shutdown_timeout: Duration,
+    /// What clients see as the server's address, without a slash at the end; empty where nobody said.
+    pub public_url: String,
+}
+
+/// SignalWire's compatibility API.
+const COMPATIBILITY: &str = "/api/laml/2010-04-01";
+
+/// Every route. `tests/it/routes.rs` walks the same table with every kind of wrong credential.
+fn routes(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/livez").route(get().to(health::livez)))
+        .service(web::resource("/readyz").route(get().to(health::readyz)))
+        .service(
+            web::scope(COMPATIBILITY)
+                .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))
+                .wrap(from_fn(dialect::compatibility))
+                .service(
+                    compatibility_resource("/Accounts/{project}/tokens")
+                        .route(web::post().to(compatibility::tokens::create)),
+                )
+                .service(
+                    compatibility_resource("/Accounts/{project}/tokens/{token}")
+                        .route(web::patch().to(compatibility::tokens::update))
+                        .route(web::delete().to(compatibility::tokens::delete)),
+                )
+                .default_service(web::to(unknown_path)),
+        )
+        .default_service(web::to(unknown_path));
+}
+
+/// Each path of the compatibility API is served as `X`, `X/` and `X.json`. The last comes first here, because a
+/// path parameter takes in dots.
+fn compatibility_resource(path: &str) -> Resource {
+    web::resource([format!("{path}.json"), path.to_owned(), format!("{path}/")]).name(path)
+}
+
+/// HEAD answers where GET does (RFC 9110, section 9.3.2).
+fn get() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+async fn unknown_path() -> Result<(), Error> {
+    Err(Error::UnknownPath)
+}

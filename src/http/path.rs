@@ -1,0 +1,59 @@
+//! What a path names, checked in the contract's order before a body is read: the ids' form, the caller's tree,
+//! the token itself.
+
+use std::{
+    future::{Future, Ready},
+    pin::Pin,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+
+use crate::{
+    domain::{ProjectId, Reach, TokenId},
+    error::Error,
+    service::{Caller, Service},
+};
+
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
+
+/// The caller at the project of the path.
+pub(super) struct AtProject(pub(super) Reach);
+
+/// The caller at the project of the path, with the id of a token that was there a moment ago.
+pub(super) struct AtToken(pub(super) Reach, pub(super) TokenId);
+
+impl FromRequest for AtProject {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (service, caller) = who(request, payload);
+        let project = ProjectId::parse(request.match_info().query("project"));
+        Box::pin(async move {
+            let project = project.ok_or(Error::MalformedId)?;
+            Ok(Self(service.reach(&caller.await?, project).await?))
+        })
+    }
+}
+
+impl FromRequest for AtToken {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (service, caller) = who(request, payload);
+        let project = ProjectId::parse(request.match_info().query("project"));
+        let token = TokenId::parse(request.match_info().query("token"));
+        Box::pin(async move {
+            let (project, token) = project.zip(token).ok_or(Error::MalformedId)?;
+            let reach = service.reach(&caller.await?, project).await?;
+            let token = service.find_token(reach, token).await?;
+            Ok(Self(reach, token.id))
+        })
+    }
+}
+
+fn who(request: &HttpRequest, payload: &mut Payload) -> (Data<Service>, Ready<Result<Caller, Error>>) {
+    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
+    (service.clone(), Caller::from_request(request, payload))
+}

@@ -1,0 +1,51 @@
+//! The server itself: its limits on time and size, its start and its end.
+
+use std::{future::Future, io, net::TcpListener, sync::Arc};
+
+use actix_web::{App, HttpServer, middleware::from_fn, web};
+
+use super::{Settings, dialect, request, routes};
+use crate::service::Service;
+
+/// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
+/// `shutdown_timeout`, and returns.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let service = web::Data::from(service);
+    let shared = web::Data::new(settings.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(service.clone())
+            .app_data(shared.clone())
+            .wrap(from_fn(dialect::plain))
+            .wrap(from_fn(request::identify))
+            .configure(routes)
+    })
+    .workers(settings.workers)
+    .client_request_timeout(settings.header_timeout)
+    .client_disconnect_timeout(std::time::Duration::from_secs(1))
+    .keep_alive(settings.keep_alive)
+    .max_connections(settings.max_connections)
+    .shutdown_timeout(settings.shutdown_timeout.as_secs())
+    .tcp_nodelay(true)
+    // Signals are the business of whoever called.
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let mut running = std::pin::pin!(server);
+    tokio::select! {
+        ended = &mut running => return ended,
+        () = shutdown => {}
+    }
+    tracing::info!("stopping: no new connections; requests under way are answered");
+    let ((), ended) = tokio::join!(handle.stop(true), running);
+    ended
+}

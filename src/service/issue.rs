@@ -1,0 +1,78 @@
+//! We issue a token.
+
+use super::Service;
+use crate::{
+    clock::Timestamp,
+    domain::{
+        Actor, Issued, Name, NewToken, Permissions, ProjectId, Reach, Secret, SecretId, StoredSecret, Token, TokenId,
+    },
+    error::{Error, Field, Problem},
+    store::TokenRows,
+};
+
+/// How often a secret is drawn anew because its selector is taken. With a million secrets one draw in
+/// 280 million meets another, so a second time in a row is a broken random source.
+const DRAWS: usize = 4;
+
+impl Service {
+    /// Issues a token for the project at hand, or for its subproject that the request names.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the named project is none of its subprojects, [`Error::TokenLimitReached`],
+    /// [`Error::Overloaded`] where too many wait for a hash, and what the store's `insert_token` refuses.
+    pub async fn issue(&self, reach: Reach, new: NewToken) -> Result<Issued, Error> {
+        let project = self.owner(reach, new.subproject).await?;
+        for _ in 0..DRAWS {
+            let (issued, stored) = self.draw(reach.actor, project, new.name.clone(), new.permissions.clone()).await?;
+            let rows = TokenRows { token: &issued.token, secret: &stored };
+            match self.store.insert_token(reach.actor, rows, self.limits.tokens_per_project).await {
+                Ok(()) => {
+                    tracing::info!(token.id = %issued.token.id, project.id = %project, "token issued");
+                    return Ok(issued);
+                }
+                Err(Error::SelectorTaken) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::SelectorTaken)
+    }
+
+    async fn owner(&self, reach: Reach, subproject: Option<ProjectId>) -> Result<ProjectId, Error> {
+        let Some(subproject) = subproject else { return Ok(reach.project) };
+        match self.store.find_project(subproject).await? {
+            Some(found) if found.parent == Some(reach.project) => Ok(subproject),
+            _ => Err(Error::invalid(Field::SubprojectId, Problem::NotASubproject)),
+        }
+    }
+
+    /// Draws a secret and hashes it: a token that is not stored yet.
+    pub(super) async fn draw(
+        &self,
+        actor: Actor,
+        project: ProjectId,
+        name: Name,
+        permissions: Permissions,
+    ) -> Result<(Issued, StoredSecret), Error> {
+        let secret = Secret::generate(&*self.entropy);
+        let hash = self.hasher.hash(secret.reveal()).await?;
+        let now: Timestamp = self.clock.now();
+        let stored = StoredSecret {
+            id: SecretId::from(self.entropy.uuid()),
+            selector: secret.selector(),
+            hash,
+            check: secret.check(),
+            created_at: now,
+        };
+        let token = Token {
+            id: TokenId::from(self.entropy.uuid()),
+            project,
+            name,
+            permissions,
+            hint: secret.selector().hint(),
+            created_at: now,
+            updated_at: now,
+            created_by: actor.token(),
+        };
+        Ok((Issued { token, secret }, stored))
+    }
+}

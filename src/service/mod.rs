@@ -1,0 +1,87 @@
+//! What we *do*, one file for each verb. Rules live here and in `domain`; the door only translates.
+
+mod bootstrap;
+mod hasher;
+mod issue;
+mod projects;
+mod reach;
+mod renew;
+mod revoke;
+mod update;
+mod verify;
+
+use std::sync::Arc;
+
+pub use bootstrap::Bootstrapped;
+pub use hasher::{Cost, Hasher};
+pub use reach::Caller;
+use uuid::Uuid;
+pub use verify::Grant;
+
+use crate::{
+    clock::Clock,
+    domain::{Catalogue, Issued, Project},
+    entropy::Entropy,
+    error::Error,
+    store::Store,
+};
+
+/// Everything that Tokensmith does, whoever asks: the door and the command line call the same methods.
+pub struct Service {
+    store: Arc<dyn Store>,
+    hasher: Hasher,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    catalogue: Arc<Catalogue>,
+    limits: Limits,
+    renewals: renew::Renewals,
+}
+
+/// How much a tenant may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most tokens that a project may hold.
+    pub tokens_per_project: u64,
+}
+
+impl Service {
+    /// A service on a store. Must be called within a Tokio runtime that outlives it.
+    pub fn new(
+        store: Arc<dyn Store>,
+        hasher: Hasher,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        catalogue: Arc<Catalogue>,
+        limits: Limits,
+    ) -> Self {
+        let renewals = renew::Renewals::start(store.clone(), hasher.clone());
+        Self { store, hasher, clock, entropy, catalogue, limits, renewals }
+    }
+
+    /// The permissions that this server knows.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// A fresh id for a request that brought none.
+    pub fn request_id(&self) -> Uuid {
+        self.entropy.uuid()
+    }
+
+    /// Whether the service can do its work.
+    ///
+    /// # Errors
+    /// As [`Store::ready`].
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.store.ready().await
+    }
+}
+
+/// A project with the first token of its own, where one was asked for.
+#[derive(Debug)]
+pub struct CreatedProject {
+    /// The project.
+    pub project: Project,
+    /// Its token, with the secret.
+    pub token: Option<Issued>,
+}

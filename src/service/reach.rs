@@ -1,0 +1,92 @@
+//! We find out how far someone reaches: from a credential to a caller, from a caller to a project of its tree.
+
+use super::Service;
+use crate::{
+    domain::{Actor, Credential, ProjectId, Reach, Token, TokenId},
+    error::Error,
+};
+
+/// Someone who has proven a credential with the permission that was needed. Only [`Service::authenticate`]
+/// makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    actor: Actor,
+    project: ProjectId,
+    is_root: bool,
+}
+
+impl Caller {
+    /// The project of the caller's token.
+    pub fn project(&self) -> ProjectId {
+        self.project
+    }
+
+    /// The caller's token.
+    pub fn token(&self) -> Option<TokenId> {
+        self.actor.token()
+    }
+}
+
+impl Service {
+    /// Proves a credential and asks for a permission.
+    ///
+    /// # Errors
+    /// As [`Service::verify`]; [`Error::PermissionMissing`] where the token does not hold the permission.
+    pub async fn authenticate(&self, credential: &Credential, permission: &str) -> Result<Caller, Error> {
+        let grant = self.verify(credential).await?;
+        if !grant.permissions.may(permission) {
+            return Err(Error::PermissionMissing { permission: permission.to_owned() });
+        }
+        Ok(Caller {
+            actor: Actor::Token { token: grant.token, secret: grant.secret },
+            project: grant.project,
+            is_root: grant.parent.is_none(),
+        })
+    }
+
+    /// The caller at a project: its own or, where that is a root, one of its subprojects.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`] for every other, whether it exists or not.
+    pub async fn reach(&self, caller: &Caller, project: ProjectId) -> Result<Reach, Error> {
+        let reach = Reach { actor: caller.actor, project };
+        if project == caller.project {
+            return Ok(reach);
+        }
+        if !caller.is_root {
+            return Err(Error::ProjectNotFound);
+        }
+        match self.store.find_project(project).await? {
+            Some(found) if found.parent == Some(caller.project) => Ok(reach),
+            _ => Err(Error::ProjectNotFound),
+        }
+    }
+
+    /// The operator at a project.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`].
+    pub async fn operator_reach(&self, project: ProjectId) -> Result<Reach, Error> {
+        match self.store.find_project(project).await? {
+            Some(_) => Ok(Reach { actor: Actor::Operator, project }),
+            None => Err(Error::ProjectNotFound),
+        }
+    }
+
+    /// The operator at the project that a token belongs to, with the token.
+    ///
+    /// # Errors
+    /// [`Error::TokenNotFound`].
+    pub async fn operator_reach_of(&self, token: TokenId) -> Result<(Reach, Token), Error> {
+        let token = self.store.find_any_token(token).await?.ok_or(Error::TokenNotFound)?;
+        Ok((Reach { actor: Actor::Operator, project: token.project }, token))
+    }
+
+    /// Finds a token within reach.
+    ///
+    /// # Errors
+    /// [`Error::TokenNotFound`].
+    pub async fn find_token(&self, reach: Reach, id: TokenId) -> Result<Token, Error> {
+        self.store.find_token(reach.project, id).await?.ok_or(Error::TokenNotFound)
+    }
+}

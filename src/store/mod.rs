@@ -1,0 +1,133 @@
+//! Where things are *kept*. The traits say what a store does, in whole operations; their doc comments are the
+//! contract, and `tests/it/store/` holds both databases to it.
+//!
+//! Each method is one transaction: when it returns `Ok`, everything it did is committed and durable; when it
+//! returns [`Error::StoreAway`] or a refusal, nothing was written; on [`Error::OutcomeUnknown`] nobody knows.
+//! Every method answers within the store's time limit, 2 s by default.
+
+pub mod migrate;
+pub mod postgres;
+mod sql;
+pub mod sqlite;
+
+use async_trait::async_trait;
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        Actor, Check, Name, Permissions, Project, ProjectId, Reach, SecretId, Selector, StoredSecret, Token,
+        TokenChange, TokenId,
+    },
+    error::Error,
+};
+
+/// Everything that the service asks of a database.
+#[async_trait]
+pub trait Store: Projects + Tokens + Secrets {
+    /// Whether the store answers and has the schema that this program was built for.
+    ///
+    /// # Errors
+    /// [`Error::StoreAway`] where it does not answer, [`Error::Internal`] where its schema is another.
+    async fn ready(&self) -> Result<(), Error>;
+
+    /// Ends every connection, after what is under way.
+    async fn close(&self);
+}
+
+/// A token to be written, with what rests of its secret.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRows<'a> {
+    /// The token. Its hint is the secret's, and is not stored twice.
+    pub token: &'a Token,
+    /// Its secret.
+    pub secret: &'a StoredSecret,
+}
+
+/// Projects and subprojects.
+#[async_trait]
+pub trait Projects: Send + Sync {
+    /// Makes a project on the operator's authority, and its first token with it where one is given.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`] where the parent is not there, [`Error::NestedSubproject`] where it is no
+    /// root, [`Error::SelectorTaken`] where the token's secret must be drawn again.
+    async fn create_project(&self, project: &Project, first: Option<TokenRows<'_>>) -> Result<(), Error>;
+
+    /// Makes the first project and its token, only where there is no project at all; two processes that try
+    /// at once make one. Returns whether this call made it.
+    async fn bootstrap(&self, project: &Project, first: TokenRows<'_>) -> Result<bool, Error>;
+
+    /// Whether there is any project.
+    async fn is_empty(&self) -> Result<bool, Error>;
+
+    /// Finds a project, wherever it stands in whatever tree.
+    async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error>;
+}
+
+/// Tokens.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// Writes a token for a project that holds fewer than `limit`, also while others issue.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] where the actor's token or secret is gone or no longer holds `management`;
+    /// [`Error::ProjectNotFound`], [`Error::TokenLimitReached`]; [`Error::SelectorTaken`] where the secret
+    /// must be drawn again.
+    async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error>;
+
+    /// Changes the columns that the change names, and no other, of a token within reach.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] as above, [`Error::TokenNotFound`].
+    async fn update_token(
+        &self,
+        reach: Reach,
+        id: TokenId,
+        change: &TokenChange,
+        now: Timestamp,
+    ) -> Result<Token, Error>;
+
+    /// Deletes a token within reach, and its secrets.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] as above, [`Error::TokenNotFound`].
+    async fn delete_token(&self, reach: Reach, id: TokenId) -> Result<(), Error>;
+
+    /// Finds a token of the project or, where that is a root, of one of its subprojects.
+    async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error>;
+
+    /// Finds a token, wherever it belongs: for the operator alone.
+    async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error>;
+}
+
+/// What a presented secret is compared with, and whom it speaks for.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// The secret's row.
+    pub secret: SecretId,
+    /// The argon2id PHC string.
+    pub hash: String,
+    /// The first bytes of the secret's SHA-256.
+    pub check: Check,
+    /// The token.
+    pub token: TokenId,
+    /// The token's name.
+    pub name: Name,
+    /// What the token may do.
+    pub permissions: Permissions,
+    /// The project that it belongs to.
+    pub project: ProjectId,
+    /// That project's parent, if it is a subproject.
+    pub parent: Option<ProjectId>,
+}
+
+/// Secrets, as verification needs them.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// Finds the one secret that a selector can mean: one indexed read.
+    async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error>;
+
+    /// Puts a new hash of the same secret in the place of the old one, if that is still there. Returns
+    /// whether it was.
+    async fn replace_hash(&self, id: SecretId, old: &str, new: &str) -> Result<bool, Error>;
+}

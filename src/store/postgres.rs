@@ -1,0 +1,96 @@
+//! The store on Postgres, or on a database that speaks its protocol.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions, PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::runtime::Handle;
+
+use super::{
+    Store, migrate,
+    sql::{Failure, SqlStore, read},
+};
+use crate::{domain::Catalogue, error::Error};
+
+/// What a store on Postgres is made from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the database is, and as whom to connect.
+    pub connect: PgConnectOptions,
+    /// The most connections that this process opens.
+    pub max_connections: u32,
+    /// How long an operation may take before its commit.
+    pub time_limit: Duration,
+}
+
+/// Makes a store. Nothing is connected yet; must be called within a Tokio runtime that outlives the store.
+pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
+    let seconds = options.time_limit.as_secs().max(1);
+    let connect = options
+        .connect
+        .clone()
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1))
+        .options([
+            // What was answered is on disk, whatever the server's default is.
+            ("synchronous_commit", "on".to_owned()),
+            // The client gives up first; these free what it left behind.
+            ("lock_timeout", format!("{seconds}s")),
+            ("statement_timeout", format!("{}s", seconds + 3)),
+            ("idle_in_transaction_session_timeout", format!("{}s", seconds + 3)),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections)
+        .acquire_timeout(options.time_limit)
+        // A ping for each query costs more than the query; what breaks unnoticed is tried once more.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let standby: bool =
+                    sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut *connection).await?;
+                if standby {
+                    tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
+                    return Err(sqlx::Error::Configuration("the Postgres server is a standby".into()));
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(connect);
+    Arc::new(SqlStore::<Postgres>::new(pool, catalogue, options.time_limit))
+}
+
+impl SqlStore<Postgres> {
+    fn new(pool: PgPool, catalogue: Arc<Catalogue>, time_limit: Duration) -> Self {
+        Self {
+            readers: pool.clone(),
+            writer: pool,
+            catalogue,
+            latest: migrate::latest(),
+            time_limit,
+            runtime: Handle::current(),
+        }
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, Failure> {
+        Ok(self.writer.begin().await?)
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore<Postgres> {
+    async fn ready(&self) -> Result<(), Error> {
+        let version = read!(self, |pool| {
+            sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
+                .fetch_one(pool)
+                .await?
+        })?;
+        migrate::judge_schema(version, self.latest)
+    }
+
+    async fn close(&self) {
+        self.at_home(self.writer.close()).await;
+    }
+}

@@ -1,0 +1,145 @@
+//! What a failed statement means: a refusal of ours, a store that is away, or a fault.
+
+use crate::error::Error;
+
+/// Why a block of statements did not reach its commit. Nothing of it stays.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The domain's answer.
+    Refused(Error),
+    /// The database's.
+    Sql(sqlx::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Failure {
+    /// The failure in the domain's words.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) => error,
+            Self::Sql(error) => match meaning(&error) {
+                Meaning::Conflict | Meaning::Broken | Meaning::Away => Error::StoreAway(error.into()),
+                Meaning::Fault => Error::Internal(error.into()),
+            },
+        }
+    }
+}
+
+/// How often one operation may be begun again, and for what.
+#[derive(Debug, Default)]
+pub(crate) struct Tries {
+    conflicts: u8,
+    broken: bool,
+}
+
+impl Tries {
+    /// Whether to try again after this failure: a few times after a conflict with another transaction, once
+    /// after a connection that had broken unnoticed in the pool.
+    pub(crate) fn again(&mut self, failure: &Failure) -> bool {
+        const CONFLICTS: u8 = 8;
+        let Failure::Sql(error) = failure else { return false };
+        match meaning(error) {
+            Meaning::Conflict => {
+                self.conflicts += 1;
+                self.conflicts <= CONFLICTS
+            }
+            Meaning::Broken => !std::mem::replace(&mut self.broken, true),
+            Meaning::Away | Meaning::Fault => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// Another transaction was in the way; the whole one may be run again.
+    Conflict,
+    /// The connection was gone.
+    Broken,
+    /// The store cannot do it now.
+    Away,
+    /// It should not have happened.
+    Fault,
+}
+
+fn meaning(error: &sqlx::Error) -> Meaning {
+    match error {
+        sqlx::Error::Database(database) => match database.code() {
+            Some(code) if code.len() == 5 => meaning_of_sqlstate(&code),
+            Some(code) => code.parse().map_or(Meaning::Fault, meaning_of_sqlite),
+            None => Meaning::Fault,
+        },
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            Meaning::Broken
+        }
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::BeginFailed => Meaning::Away,
+        // The crate's enum is open; what is left is about statements and rows, and what it may grow is unknown.
+        _ => Meaning::Fault,
+    }
+}
+
+/// PostgreSQL's appendix A, "PostgreSQL Error Codes".
+fn meaning_of_sqlstate(code: &str) -> Meaning {
+    match code {
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => Meaning::Conflict,
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout
+        "57P01" | "57P02" | "57P03" | "25P03" => Meaning::Broken,
+        // query_canceled (statement_timeout), lock_not_available, read_only_sql_transaction (a demoted primary)
+        "57014" | "55P03" | "25006" => Meaning::Away,
+        // connection_exception; insufficient_resources, which is disk, memory and connections
+        _ if code.starts_with("08") => Meaning::Broken,
+        _ if code.starts_with("53") => Meaning::Away,
+        _ => Meaning::Fault,
+    }
+}
+
+/// SQLite's "Result and Error Codes"; the lowest byte of an extended code is its primary one.
+fn meaning_of_sqlite(code: u32) -> Meaning {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const READONLY: u32 = 8;
+    const IOERR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANTOPEN: u32 = 14;
+    match code & 0xff {
+        BUSY | LOCKED | READONLY | IOERR | FULL | CANTOPEN => Meaning::Away,
+        _ => Meaning::Fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_their_manuals_say() {
+        assert_eq!(meaning_of_sqlstate("40P01"), Meaning::Conflict);
+        assert_eq!(meaning_of_sqlstate("57P01"), Meaning::Broken);
+        assert_eq!(meaning_of_sqlstate("53300"), Meaning::Away);
+        assert_eq!(meaning_of_sqlstate("42P01"), Meaning::Fault);
+        assert_eq!(meaning_of_sqlite(5), Meaning::Away);
+        assert_eq!(meaning_of_sqlite(1032), Meaning::Away);
+        assert_eq!(meaning_of_sqlite(2067), Meaning::Fault);
+    }
+
+    #[test]
+    fn a_broken_connection_is_tried_once_more_and_a_conflict_a_few_times() {
+        let mut tries = Tries::default();
+        let broken = Failure::Sql(sqlx::Error::WorkerCrashed);
+
+        assert!(tries.again(&broken));
+        assert!(!tries.again(&broken));
+        assert!(!tries.again(&Failure::Refused(Error::TokenNotFound)));
+    }
+}

@@ -1,0 +1,108 @@
+//! One text of SQL for both databases. `projects.rs`, `tokens.rs` and `secrets.rs` hold the statements and stamp
+//! them for both by a short macro; what differs (how a transaction begins, how rows are locked) is in
+//! `store/postgres.rs` and `store/sqlite.rs` or handed to the stamping macro as a literal.
+//!
+//! This file and `failure.rs` hold what every operation shares: the time limit, the retries, and the one
+//! place where it is decided whether a failed write left nothing behind.
+
+mod failure;
+mod projects;
+mod records;
+mod secrets;
+mod tokens;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use sqlx::{Database, Pool};
+use tokio::{runtime::Handle, time::Instant};
+use tokio_util::context::TokioContext;
+
+pub(super) use failure::{Failure, Tries};
+
+use crate::domain::Catalogue;
+
+/// A store on the pools of one database.
+pub struct SqlStore<DB: Database> {
+    /// For what only reads. On Postgres the same pool as `writer`.
+    pub(super) readers: Pool<DB>,
+    /// For what writes. On SQLite one connection: its one writer.
+    pub(super) writer: Pool<DB>,
+    pub(super) catalogue: Arc<Catalogue>,
+    /// The last migration that this program knows.
+    pub(super) latest: Option<i32>,
+    /// How long an operation may take before its commit.
+    pub(super) time_limit: Duration,
+    /// Where connections live. Each HTTP worker has a runtime of its own that ends before its neighbours' do;
+    /// a connection opened there would die with it, in the hands of a neighbour.
+    pub(super) runtime: Handle,
+}
+
+/// How long a commit may take before its outcome counts as unknown. Longer than the limit before it: by then the
+/// work is done, and waiting is worth more than not knowing.
+pub(super) const COMMIT_LIMIT: Duration = Duration::from_secs(5);
+
+impl<DB: Database> SqlStore<DB> {
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_limit
+    }
+
+    pub(super) fn at_home<F: Future>(&self, work: F) -> TokioContext<F> {
+        TokioContext::new(work, self.runtime.clone())
+    }
+}
+
+/// Runs a block that reads, within the time limit, once more if the connection turns out to be broken.
+macro_rules! read {
+    ($store:expr, |$pool:ident| $work:expr) => {{
+        let store = $store;
+        let deadline = store.deadline();
+        let mut tries = $crate::store::sql::Tries::default();
+        loop {
+            let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
+                let $pool = &store.readers;
+                Ok::<_, $crate::store::sql::Failure>($work)
+            }));
+            match attempt.await {
+                Ok(Ok(value)) => break Ok(value),
+                Ok(Err(failure)) if tries.again(&failure) => {}
+                Ok(Err(failure)) => break Err(failure.into_error()),
+                Err(elapsed) => break Err($crate::error::Error::StoreAway(elapsed.into())),
+            }
+        }
+    }};
+}
+
+/// Runs a block in a transaction of its own, within the time limit, and commits it. A refusal rolls back. What
+/// failed before the commit left nothing behind, so it may be tried again and be answered as such; what
+/// failed in the commit is an unknown outcome.
+macro_rules! write {
+    ($store:expr, |$tx:ident| $work:expr) => {{
+        let store = $store;
+        let deadline = store.deadline();
+        let mut tries = $crate::store::sql::Tries::default();
+        loop {
+            let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
+                let mut transaction = store.begin().await?;
+                let $tx = &mut *transaction;
+                let value = $work;
+                Ok::<_, $crate::store::sql::Failure>((transaction, value))
+            }));
+            match attempt.await {
+                Ok(Ok((transaction, value))) => {
+                    let limit = $crate::store::sql::COMMIT_LIMIT;
+                    let commit = store.at_home(tokio::time::timeout(limit, transaction.commit()));
+                    break match commit.await {
+                        Ok(Ok(())) => Ok(value),
+                        Ok(Err(error)) => Err($crate::error::Error::OutcomeUnknown(error.into())),
+                        Err(elapsed) => Err($crate::error::Error::OutcomeUnknown(elapsed.into())),
+                    };
+                }
+                Ok(Err(failure)) if tries.again(&failure) => {}
+                Ok(Err(failure)) => break Err(failure.into_error()),
+                Err(elapsed) => break Err($crate::error::Error::StoreAway(elapsed.into())),
+            }
+        }
+    }};
+}
+
+pub(super) use {read, write};

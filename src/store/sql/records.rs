@@ -1,0 +1,102 @@
+//! Rows as they come from either database, and what they become.
+
+use uuid::Uuid;
+
+use crate::{
+    clock::Timestamp,
+    domain::{Catalogue, Check, Name, Project, Selector, Token},
+    error::Error,
+    store::Holder,
+};
+
+/// The columns of a token, with the selector of its secret.
+#[derive(sqlx::FromRow)]
+pub(super) struct TokenRecord {
+    id: Uuid,
+    project_id: Uuid,
+    name: String,
+    permissions: String,
+    created_at: i64,
+    updated_at: i64,
+    created_by: Option<Uuid>,
+    selector: Vec<u8>,
+}
+
+impl TokenRecord {
+    pub(super) fn into_token(self, catalogue: &Catalogue) -> Result<Token, Error> {
+        Ok(Token {
+            id: self.id.into(),
+            project: self.project_id.into(),
+            name: Name::from_stored(self.name),
+            permissions: catalogue.recall(&self.permissions),
+            hint: Selector::from_bytes(&self.selector).ok_or_else(damaged)?.hint(),
+            created_at: Timestamp::from_micros(self.created_at),
+            updated_at: Timestamp::from_micros(self.updated_at),
+            created_by: self.created_by.map(Into::into),
+        })
+    }
+}
+
+/// The columns of a project.
+#[derive(sqlx::FromRow)]
+pub(super) struct ProjectRecord {
+    id: Uuid,
+    name: String,
+    parent_id: Option<Uuid>,
+    region_preference: Option<String>,
+    protect_recordings: bool,
+    protect_message_media: bool,
+    protect_fax_media: bool,
+    force_https_requests: bool,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl From<ProjectRecord> for Project {
+    fn from(record: ProjectRecord) -> Self {
+        Self {
+            id: record.id.into(),
+            name: Name::from_stored(record.name),
+            parent: record.parent_id.map(Into::into),
+            region_preference: record.region_preference,
+            protect_recordings: record.protect_recordings,
+            protect_message_media: record.protect_message_media,
+            protect_fax_media: record.protect_fax_media,
+            force_https_requests: record.force_https_requests,
+            created_at: Timestamp::from_micros(record.created_at),
+            updated_at: Timestamp::from_micros(record.updated_at),
+        }
+    }
+}
+
+/// The columns that a verification reads.
+#[derive(sqlx::FromRow)]
+pub(super) struct HolderRecord {
+    secret_id: Uuid,
+    hash: String,
+    check_bytes: Vec<u8>,
+    token_id: Uuid,
+    name: String,
+    permissions: String,
+    project_id: Uuid,
+    parent_id: Option<Uuid>,
+}
+
+impl HolderRecord {
+    pub(super) fn into_holder(self, catalogue: &Catalogue) -> Result<Holder, Error> {
+        Ok(Holder {
+            secret: self.secret_id.into(),
+            hash: self.hash,
+            check: Check::from_bytes(&self.check_bytes).ok_or_else(damaged)?,
+            token: self.token_id.into(),
+            name: Name::from_stored(self.name),
+            permissions: catalogue.recall(&self.permissions),
+            project: self.project_id.into(),
+            parent: self.parent_id.map(Into::into),
+        })
+    }
+}
+
+fn damaged() -> Error {
+    Error::internal("a stored secret has a selector or check of the wrong length")
+}

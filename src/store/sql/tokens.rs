@@ -1,0 +1,238 @@
+//! The statements about tokens.
+//!
+//! Locks are taken in one order: the project's row, then tokens' rows. The project's row comes first in every
+//! write, so that two callers who act on each other's tokens wait instead of deadlocking.
+
+use async_trait::async_trait;
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
+use uuid::Uuid;
+
+use super::{Failure, SqlStore, read, records::TokenRecord, write};
+use crate::{
+    clock::Timestamp,
+    domain::{Actor, MANAGEMENT, Permissions, ProjectId, Reach, Token, TokenChange, TokenId},
+    error::Error,
+    store::{TokenRows, Tokens},
+};
+
+macro_rules! tokens {
+    ($database:ty, $connection:ty, for_share: $for_share:literal, for_update: $for_update:literal) => {
+        #[async_trait]
+        impl Tokens for SqlStore<$database> {
+            async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error> {
+                write!(self, |tx| {
+                    let counted = Self::count_token_below(tx, rows.token.project, limit).await?;
+                    // A caller who is dead learns just that, not what it would have been refused for.
+                    self.assert_alive(tx, actor).await?;
+                    counted?;
+                    Self::insert_rows(tx, rows).await?;
+                })
+            }
+
+            async fn update_token(
+                &self,
+                reach: Reach,
+                id: TokenId,
+                change: &TokenChange,
+                now: Timestamp,
+            ) -> Result<Token, Error> {
+                write!(self, |tx| {
+                    let project = Self::find_owner(tx, reach.project, id).await?;
+                    if let Some(project) = project {
+                        sqlx::query(concat!("select 1 from projects where id = $1", $for_update))
+                            .bind(project)
+                            .execute(&mut *tx)
+                            .await?;
+                    }
+                    self.assert_alive(tx, reach.actor).await?;
+                    if project.is_some() && !change.is_empty() {
+                        // coalesce reads the row as it is under this statement's own lock: what was not sent is
+                        // what another may have written a moment ago, never what was read earlier.
+                        sqlx::query(
+                            "update tokens set name = coalesce($2, name), permissions = coalesce($3, permissions),
+                                updated_at = $4
+                            where id = $1",
+                        )
+                        .bind(id.as_uuid())
+                        .bind(change.name.as_ref().map(|name| name.as_str()))
+                        .bind(change.permissions.as_ref().map(Permissions::to_stored))
+                        .bind(now.as_micros())
+                        .execute(&mut *tx)
+                        .await?;
+                    }
+                    let record: Option<TokenRecord> = sqlx::query_as(
+                        "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
+                            t.created_by, s.selector
+                        from tokens t
+                        join token_secrets s on s.token_id = t.id
+                        where t.id = $1 and t.project_id = $2",
+                    )
+                    .bind(id.as_uuid())
+                    .bind(project)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                    record.ok_or(Error::TokenNotFound)?.into_token(&self.catalogue)?
+                })
+            }
+
+            async fn delete_token(&self, reach: Reach, id: TokenId) -> Result<(), Error> {
+                write!(self, |tx| {
+                    let project = Self::find_owner(tx, reach.project, id).await?;
+                    if let Some(project) = project {
+                        sqlx::query("update projects set token_count = token_count - 1 where id = $1")
+                            .bind(project)
+                            .execute(&mut *tx)
+                            .await?;
+                    }
+                    self.assert_alive(tx, reach.actor).await?;
+                    let deleted = sqlx::query("delete from tokens where id = $1 and project_id = $2")
+                        .bind(id.as_uuid())
+                        .bind(project)
+                        .execute(&mut *tx)
+                        .await?
+                        .rows_affected();
+                    // Refusing takes the count back with it.
+                    if deleted == 0 {
+                        Err(Error::TokenNotFound)?;
+                    }
+                })
+            }
+
+            async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error> {
+                read!(self, |pool| {
+                    sqlx::query_as::<_, TokenRecord>(
+                        "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
+                            t.created_by, s.selector
+                        from tokens t
+                        join token_secrets s on s.token_id = t.id
+                        join projects p on p.id = t.project_id
+                        where t.id = $1 and (p.id = $2 or p.parent_id = $2)",
+                    )
+                    .bind(id.as_uuid())
+                    .bind(project.as_uuid())
+                    .fetch_optional(pool)
+                    .await?
+                    .map(|record| record.into_token(&self.catalogue))
+                    .transpose()?
+                })
+            }
+
+            async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {
+                read!(self, |pool| {
+                    sqlx::query_as::<_, TokenRecord>(
+                        "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
+                            t.created_by, s.selector
+                        from tokens t
+                        join token_secrets s on s.token_id = t.id
+                        where t.id = $1",
+                    )
+                    .bind(id.as_uuid())
+                    .fetch_optional(pool)
+                    .await?
+                    .map(|record| record.into_token(&self.catalogue))
+                    .transpose()?
+                })
+            }
+        }
+
+        impl SqlStore<$database> {
+            /// The third lock on management: asks inside the write's own transaction whether the caller's token
+            /// and secret are there and hold `management`, and holds both rows until the commit, so that a
+            /// revocation comes wholly before this write or wholly after it.
+            async fn assert_alive(&self, tx: &mut $connection, actor: Actor) -> Result<(), Failure> {
+                let Actor::Token { token, secret } = actor else { return Ok(()) };
+                let held: Option<String> = sqlx::query_scalar(concat!(
+                    "select t.permissions from tokens t join token_secrets s on s.token_id = t.id
+                    where t.id = $1 and s.id = $2",
+                    $for_share
+                ))
+                .bind(token.as_uuid())
+                .bind(secret.as_uuid())
+                .fetch_optional(tx)
+                .await?;
+                match held {
+                    None => Err(Error::Unauthenticated.into()),
+                    Some(held) if self.catalogue.recall(&held).may(MANAGEMENT) => Ok(()),
+                    Some(_) => Err(Error::PermissionMissing { permission: MANAGEMENT.to_owned() }.into()),
+                }
+            }
+
+            /// The project that the token belongs to, where that is the one at hand or its subproject.
+            async fn find_owner(
+                tx: &mut $connection,
+                project: ProjectId,
+                id: TokenId,
+            ) -> Result<Option<Uuid>, Failure> {
+                Ok(sqlx::query_scalar(
+                    "select p.id from tokens t join projects p on p.id = t.project_id
+                    where t.id = $1 and (p.id = $2 or p.parent_id = $2)",
+                )
+                .bind(id.as_uuid())
+                .bind(project.as_uuid())
+                .fetch_optional(tx)
+                .await?)
+            }
+
+            /// Counts one more token in, and so locks the project until the commit. The inner result is the
+            /// refusal, for the caller to give when it comes to it.
+            async fn count_token_below(
+                tx: &mut $connection,
+                project: ProjectId,
+                limit: u64,
+            ) -> Result<Result<(), Error>, Failure> {
+                let counted =
+                    sqlx::query("update projects set token_count = token_count + 1 where id = $1 and token_count < $2")
+                        .bind(project.as_uuid())
+                        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                        .execute(&mut *tx)
+                        .await?
+                        .rows_affected();
+                if counted == 1 {
+                    return Ok(Ok(()));
+                }
+                let there: bool = sqlx::query_scalar("select exists (select 1 from projects where id = $1)")
+                    .bind(project.as_uuid())
+                    .fetch_one(tx)
+                    .await?;
+                Ok(Err(if there { Error::TokenLimitReached { limit } } else { Error::ProjectNotFound }))
+            }
+
+            /// Writes a token and its secret; the count is the caller's to keep.
+            pub(super) async fn insert_rows(tx: &mut $connection, rows: TokenRows<'_>) -> Result<(), Failure> {
+                let TokenRows { token, secret } = rows;
+                sqlx::query(
+                    "insert into tokens (id, project_id, name, permissions, created_at, updated_at, created_by)
+                    values ($1, $2, $3, $4, $5, $6, $7)",
+                )
+                .bind(token.id.as_uuid())
+                .bind(token.project.as_uuid())
+                .bind(token.name.as_str())
+                .bind(token.permissions.to_stored())
+                .bind(token.created_at.as_micros())
+                .bind(token.updated_at.as_micros())
+                .bind(token.created_by.map(TokenId::as_uuid))
+                .execute(&mut *tx)
+                .await?;
+                let inserted = sqlx::query(
+                    "insert into token_secrets (id, token_id, selector, hash, check_bytes, created_at)
+                    values ($1, $2, $3, $4, $5, $6)
+                    on conflict (selector) do nothing",
+                )
+                .bind(secret.id.as_uuid())
+                .bind(token.id.as_uuid())
+                .bind(secret.selector.as_bytes())
+                .bind(secret.hash.as_str())
+                .bind(secret.check.as_bytes())
+                .bind(secret.created_at.as_micros())
+                .execute(tx)
+                .await?
+                .rows_affected();
+                if inserted == 1 { Ok(()) } else { Err(Error::SelectorTaken.into()) }
+            }
+        }
+    };
+}
+
+tokens!(Postgres, PgConnection, for_share: " for share", for_update: " for update");
+// "begin immediate" has locked everything already.
+tokens!(Sqlite, SqliteConnection, for_share: "", for_update: "");

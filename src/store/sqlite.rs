@@ -1,0 +1,108 @@
+//! The store on one file, with SQLite.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions, Sqlite, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::runtime::Handle;
+
+use super::{
+    Store, migrate,
+    sql::{Failure, SqlStore, read},
+};
+use crate::{domain::Catalogue, error::Error};
+
+/// What a store on a file is made from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file.
+    pub path: PathBuf,
+    /// How many connections read.
+    pub readers: u32,
+    /// How long an operation may take before its commit.
+    pub time_limit: Duration,
+}
+
+/// Makes a store on a file that exists. Must be called within a Tokio runtime that outlives the store.
+pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
+    let connect = connect_options(&options.path, options.time_limit);
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(options.time_limit)
+            .test_before_acquire(false)
+            // A file needs no fresh connections, and opening one costs more than keeping it.
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    Arc::new(SqlStore::<Sqlite> {
+        // One writer: more of them would only wait for each other, asleep in a busy handler.
+        writer: pool(1).connect_lazy_with(connect.clone()),
+        readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
+        catalogue,
+        latest: migrate::latest(),
+        time_limit: options.time_limit,
+        runtime: Handle::current(),
+    })
+}
+
+/// How every connection to the file is opened. A missing file is never made here: see [`create`].
+pub(super) fn connect_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        // WAL lets readers go on while the one writer writes; without it a list blocks every verification.
+        .journal_mode(SqliteJournalMode::Wal)
+        // NORMAL may lose the last commits when the power fails, and with them a revocation.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(busy_timeout)
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1))
+}
+
+/// Makes an empty database file that only its owner can read, if there is none. Its directory must exist.
+///
+/// # Errors
+/// The file system's own error.
+pub fn create(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // SQLite gives its -wal and -shm files the mode of the database file.
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+impl SqlStore<Sqlite> {
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
+        // A transaction that reads first and writes then fails when another wrote in between; this one queues.
+        Ok(self.writer.begin_with("begin immediate").await?)
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore<Sqlite> {
+    async fn ready(&self) -> Result<(), Error> {
+        let version = read!(self, |pool| {
+            sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
+                .fetch_one(pool)
+                .await?
+        })?;
+        migrate::judge_schema(version, self.latest)
+    }
+
+    async fn close(&self) {
+        self.at_home(self.readers.close()).await;
+        self.at_home(self.writer.close()).await;
+    }
+}

@@ -1,0 +1,21 @@
+//! Logs: structured lines on stderr, for people or for machines.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::LogFormat;
+
+/// Starts logging. Called once, by the command line.
+///
+/// # Errors
+/// Where something else logs already, or the directives cannot be read.
+pub fn start(format: LogFormat, directives: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let filter = EnvFilter::try_new(directives)?;
+    let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colours);
+    match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    }
+}

@@ -1,0 +1,12 @@
+//! The integration tests: one binary, laid out like the rooms that they enter.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::pedantic,
+    reason = "tests say what they do by their names, and may unwrap"
+)]
+
+mod support;
+
+mod smoke;

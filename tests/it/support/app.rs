@@ -1,0 +1,172 @@
+//! The whole service in this process, on a port of its own, with cheap hashes, fixed time and seeded randomness.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokensmith::{
+    domain::{Issued, Name, ProjectId},
+    http::{self, Settings},
+    service::{Cost, Hasher, Limits, Service},
+    store::Store,
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{Backend, Database, FixedClock, SeededEntropy, catalogue};
+
+/// The compatibility API.
+pub const COMPATIBILITY: &str = "/api/laml/2010-04-01";
+
+/// A running service.
+pub struct App {
+    pub address: SocketAddr,
+    pub clock: Arc<FixedClock>,
+    pub service: Arc<Service>,
+    pub store: Arc<dyn Store>,
+    /// A root project and its management token.
+    pub root: Project,
+    pub client: Client,
+    pub database: Database,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+/// A project, and a token of it that holds `management`.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub id: ProjectId,
+    pub token_id: String,
+    pub secret: String,
+}
+
+impl Project {
+    fn new(id: ProjectId, issued: &Issued) -> Self {
+        Self { id, token_id: issued.token.id.to_string(), secret: issued.secret.reveal().to_string() }
+    }
+}
+
+/// What a test may choose.
+pub struct Options {
+    pub tokens_per_project: u64,
+    pub body_timeout: Duration,
+    pub public_url: String,
+    pub cost: Cost,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tokens_per_project: 10_000,
+            body_timeout: Duration::from_secs(10),
+            public_url: String::new(),
+            cost: Cost { memory_kib: 64, iterations: 1, parallelism: 1 },
+        }
+    }
+}
+
+impl App {
+    pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, Options::default()).await
+    }
+
+    pub async fn start_with(backend: Backend, options: Options) -> Self {
+        let database = Database::migrated(backend).await;
+        let store = database.open(catalogue());
+        Self::start_on(database, store, options).await
+    }
+
+    /// On a store of the test's own, which may be a broken one.
+    pub async fn start_on(database: Database, store: Arc<dyn Store>, options: Options) -> Self {
+        let clock = Arc::new(FixedClock::default());
+        let entropy = Arc::new(SeededEntropy::new("tokensmith"));
+        let hasher = Hasher::start(options.cost, 2, 128, entropy.clone()).unwrap();
+        let limits = Limits { tokens_per_project: options.tokens_per_project };
+        let service =
+            Arc::new(Service::new(store.clone(), hasher, clock.clone(), entropy, Arc::new(catalogue()), limits));
+        let created = service.create_project(Name::parse("Root").unwrap(), None, true).await.unwrap();
+        let root = Project::new(created.project.id, &created.token.unwrap());
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let settings = Settings {
+            workers: 2,
+            header_timeout: Duration::from_secs(5),
+            body_timeout: options.body_timeout,
+            body_bytes: 65_536,
+            keep_alive: Duration::from_secs(75),
+            max_connections: 1000,
+            shutdown_timeout: Duration::from_secs(10),
+            public_url: options.public_url,
+        };
+        let serving = http::serve(listener, service.clone(), settings, async move {
+            let _dropped = stopped.await;
+        });
+        let served = Some(tokio::spawn(serving));
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        Self { address, clock, service, store, root, client, database, stop: Some(stop), served }
+    }
+
+    /// A subproject of the root, with a management token of its own.
+    pub async fn subproject(&self, name: &str) -> Project {
+        self.project(name, Some(self.root.id)).await
+    }
+
+    /// A project, with a management token of its own.
+    pub async fn project(&self, name: &str, parent: Option<ProjectId>) -> Project {
+        let created = self.service.create_project(Name::parse(name).unwrap(), parent, true).await.unwrap();
+        Project::new(created.project.id, &created.token.unwrap())
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request without a credential. The path is whole.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
+    }
+
+    /// A request to the compatibility API, with a project's management token.
+    pub fn compatibility(&self, method: Method, as_project: &Project, path: &str) -> RequestBuilder {
+        self.request(method, &format!("{COMPATIBILITY}{path}"))
+            .basic_auth(as_project.id.to_string(), Some(&as_project.secret))
+    }
+
+    /// Issues a token by HTTP and gives back its id and secret.
+    pub async fn issue(&self, as_project: &Project, permissions: &[&str]) -> (String, String) {
+        let response = self
+            .compatibility(Method::POST, as_project, &format!("/Accounts/{}/tokens", as_project.id))
+            .json(&json!({ "name": "issued", "permissions": permissions }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200);
+        let body: Value = response.json().await.unwrap();
+        (body["id"].as_str().unwrap().to_owned(), body["token"].as_str().unwrap().to_owned())
+    }
+
+    /// Whether a credential manages: a call that changes nothing and finds nothing.
+    pub async fn manages(&self, project: ProjectId, secret: &str) -> bool {
+        let nothing = format!("{COMPATIBILITY}/nothing");
+        let response = self.request(Method::GET, &nothing).basic_auth(project, Some(secret)).send().await.unwrap();
+        match response.status().as_u16() {
+            404 => true,
+            401 => false,
+            other => panic!("{other} for a credential"),
+        }
+    }
+
+    /// Stops the server and waits until it has.
+    pub async fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await.unwrap().unwrap();
+        }
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,137 @@
+//! A database of one test's own, of either kind.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tempfile::TempDir;
+use tokensmith::{
+    config::Config,
+    domain::Catalogue,
+    store::{Store, migrate, postgres, sqlite},
+};
+use uuid::Uuid;
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// An empty database, gone when this is dropped.
+pub enum Database {
+    Sqlite(TempDir),
+    Postgres(String),
+}
+
+impl Database {
+    /// A database without any schema.
+    pub async fn bare(backend: Backend) -> Self {
+        super::log();
+        match backend {
+            Backend::Sqlite => {
+                let directory = TempDir::new().unwrap();
+                let database = Self::Sqlite(directory);
+                sqlite::create(&database.path()).unwrap();
+                database
+            }
+            Backend::Postgres => {
+                let name = format!("t{}", fresh_uuid().simple());
+                super::postgres::execute(format!("create database {name} template template0")).await;
+                Self::Postgres(name)
+            }
+        }
+    }
+
+    /// A database with this program's schema.
+    pub async fn migrated(backend: Backend) -> Self {
+        let database = Self::bare(backend).await;
+        database.migrate().await.unwrap();
+        database
+    }
+
+    pub async fn migrate(&self) -> Result<Vec<String>, migrate::MigrateError> {
+        match self {
+            Self::Sqlite(_) => migrate::sqlite(&self.path()).await,
+            Self::Postgres(name) => migrate::postgres(&super::postgres::options(Some(name))).await,
+        }
+    }
+
+    /// A store on it.
+    pub fn open(&self, catalogue: Catalogue) -> Arc<dyn Store> {
+        let catalogue = Arc::new(catalogue);
+        let time_limit = Duration::from_secs(10);
+        match self {
+            Self::Sqlite(_) => sqlite::open(&sqlite::Options { path: self.path(), readers: 2, time_limit }, catalogue),
+            Self::Postgres(name) => {
+                let connect = super::postgres::options(Some(name));
+                postgres::open(&postgres::Options { connect, max_connections: 8, time_limit }, catalogue)
+            }
+        }
+    }
+
+    /// The value of `database.url` for it.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(_) => format!("sqlite://{}", self.path().display()),
+            Self::Postgres(name) => super::postgres::url_of(name),
+        }
+    }
+
+    /// The file of an SQLite database.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(directory) => directory.path().join("tokensmith.db"),
+            Self::Postgres(_) => panic!("a Postgres database has no path"),
+        }
+    }
+
+    /// Everything that the database holds, as text: what a thief of a backup would read.
+    pub async fn dump(&self) -> String {
+        const TABLES: [&str; 4] = ["projects", "tokens", "token_secrets", "refinery_schema_history"];
+        match self {
+            Self::Sqlite(directory) => {
+                let mut all = Vec::new();
+                for entry in std::fs::read_dir(directory.path()).unwrap() {
+                    all.extend(std::fs::read(entry.unwrap().path()).unwrap());
+                }
+                String::from_utf8_lossy(&all).into_owned()
+            }
+            Self::Postgres(name) => {
+                use sqlx::{ConnectOptions, Connection};
+                let mut connection = super::postgres::options(Some(name)).connect().await.unwrap();
+                let mut all = String::new();
+                for table in TABLES {
+                    let query = format!("select coalesce(string_agg(t::text, e'\\n'), '') from {table} t");
+                    let rows: String =
+                        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&mut connection).await.unwrap();
+                    all.push_str(&rows);
+                }
+                connection.close().await.unwrap();
+                all
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Self::Postgres(name) = self else { return };
+        let statement = format!("drop database if exists {name} with (force)");
+        // A drop cannot wait for a future; a thread with a runtime of its own can.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(super::postgres::execute(statement));
+        });
+        let _ = dropped.join();
+    }
+}
+
+/// The default catalogue.
+pub fn catalogue() -> Catalogue {
+    Config::load(&Default::default()).unwrap().permissions.catalogue
+}
+
+fn fresh_uuid() -> Uuid {
+    use tokensmith::entropy::{Entropy, SystemEntropy};
+    SystemEntropy.uuid()
+}

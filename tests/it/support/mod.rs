@@ -1,0 +1,15 @@
+//! What the tests stand on: a store of either kind, time and randomness that can be foreseen, the service in
+//! this process, and the real binary in another.
+
+mod app;
+mod binary;
+mod database;
+mod log;
+mod postgres;
+mod seeded;
+
+pub use app::{App, Project};
+pub use binary::{Binary, tokensmith};
+pub use database::{Backend, Database, catalogue};
+pub use log::log;
+pub use seeded::{FixedClock, SeededEntropy};

@@ -1,0 +1,64 @@
+//! The throw-away Postgres of this test run. `scripts/test` starts it and names it in the environment; under a
+//! plain `cargo test` the same script is started from here, and ends when this process does.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions};
+
+const URL: &str = "TOKENSMITH_TEST_POSTGRES_URL";
+
+/// The child's stdin stays open for as long as this process lives; when it closes, the script ends the cluster.
+static CLUSTER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+
+/// The address of the cluster's own database, with the right to make others.
+pub fn url() -> &'static str {
+    let (url, _) = CLUSTER.get_or_init(|| match std::env::var(URL) {
+        Ok(url) => (url, None),
+        Err(_) => start(),
+    });
+    url
+}
+
+fn start() -> (String, Option<Child>) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test");
+    let mut child = Command::new(script)
+        .arg("--postgres")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("scripts/test can be started");
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in lines.map_while(Result::ok) {
+        if let Some(url) = line.strip_prefix(URL).and_then(|rest| rest.strip_prefix('=')) {
+            return (url.to_owned(), Some(child));
+        }
+    }
+    panic!("there is no Postgres to test with; scripts/test --postgres says why");
+}
+
+/// Runs one statement in the cluster's own database.
+pub async fn execute(statement: String) {
+    let mut connection = options(None).connect().await.expect("the test cluster is up");
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("the statement is right");
+    connection.close().await.unwrap();
+}
+
+/// How to connect to a database of the cluster.
+pub fn options(database: Option<&str>) -> PgConnectOptions {
+    let options: PgConnectOptions = url().parse().unwrap();
+    match database {
+        Some(database) => options.database(database),
+        None => options,
+    }
+}
+
+/// The address of a database of the cluster, as an operator would write it.
+pub fn url_of(database: &str) -> String {
+    let mut url = url::Url::parse(url()).unwrap();
+    url.set_path(database);
+    url.into()
+}
