@@ -78,6 +78,13 @@ pub enum Error {
     #[error("a subproject cannot hold subprojects; name a root project as the parent")]
     NestedSubproject,
 
+    /// A root project is to be deleted while it has subprojects.
+    #[error("the project still has {count} subprojects; delete those first")]
+    HasSubprojects {
+        /// How many.
+        count: u64,
+    },
+
     /// The drawn selector belongs to another secret already. The service draws again; nobody else sees this.
     #[error("the drawn selector is taken")]
     SelectorTaken,

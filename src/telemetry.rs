@@ -6,12 +6,15 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::LogFormat;
 
+/// Plain "info" means what this house has to say; these two would repeat it in their own words.
+const INFO: &str = "info,actix_server=warn,refinery_core=warn";
+
 /// Starts logging. Called once, by the command line.
 ///
 /// # Errors
 /// Where something else logs already, or the directives cannot be read.
 pub fn start(format: LogFormat, directives: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = EnvFilter::try_new(directives)?;
+    let filter = EnvFilter::try_new(if directives == "info" { INFO } else { directives })?;
     let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colours);
     match format {

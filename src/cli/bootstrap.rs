@@ -10,7 +10,7 @@ use std::{
 use super::{Failure, output};
 use crate::{
     config::{Config, DatabaseUrl},
-    domain::Name,
+    domain::{Name, SecretText},
     error::{Error, Field},
     service::{Bootstrapped, Service},
 };
@@ -26,7 +26,7 @@ pub(super) async fn run(service: &Service, config: &Config, name: &str, base_url
     let first = service.draw_first(name).await?;
     if stdout().is_terminal() {
         if service.bootstrap(&first).await? {
-            print(&first, base_url);
+            print(&first, base_url)?;
         }
         return Ok(());
     }
@@ -45,7 +45,7 @@ pub(super) async fn run(service: &Service, config: &Config, name: &str, base_url
 async fn commit(service: &Service, first: &Bootstrapped, path: &Path, full_path: &Path) -> Result<(), Failure> {
     match service.bootstrap(first).await {
         Ok(true) => {
-            println!("{}", full_path.display());
+            output::print(full_path.display().to_string())?;
             tracing::info!(path = %full_path.display(), "the first project and its token are in this file");
             Ok(())
         }
@@ -98,17 +98,18 @@ fn discard(path: &Path) {
     }
 }
 
-fn print(first: &Bootstrapped, base_url: &str) {
+fn print(first: &Bootstrapped, base_url: &str) -> Result<(), Failure> {
     let project = first.project.id;
-    output::print_project(&first.project);
-    println!();
-    output::print_issued(&first.token);
-    println!(
-        "\nIssue a token with it, in another terminal:\n
+    let text = SecretText::new(format!(
+        "{}\n{}
+Issue a token with it, in another terminal:\n
 curl {base_url}/api/laml/2010-04-01/Accounts/{project}/tokens \\
   -u '{project}:{secret}' \\
   --data-urlencode \"name=John Doe's Token\" \\
-  -d permissions=calling -d permissions=chat -d permissions=messaging\n",
+  -d permissions=calling -d permissions=chat -d permissions=messaging\n\n",
+        output::project(&first.project, None),
+        output::issued(&first.token).as_str(),
         secret = first.token.secret.reveal().as_str()
-    );
+    ));
+    output::print(text.as_str())
 }

@@ -4,12 +4,14 @@
 //! This is the only room that opens a concrete store. Whoever can run it with the store's address owns the store,
 //! so nothing is asked of them.
 
+mod args;
 mod bootstrap;
 mod output;
 mod project;
 mod serve;
 mod store;
 mod token;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -52,10 +54,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Bring the database to this version's schema, and end.
     Migrate,
-    /// Make projects.
+    /// Make, list, show, rename and delete projects.
     #[command(subcommand)]
     Project(project::ProjectCommand),
-    /// Issue, revoke and check tokens.
+    /// Issue, list, show, change, revoke and check tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Look into the configuration.
@@ -94,20 +96,13 @@ impl From<Error> for Failure {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let failure = match run(cli) {
+    let (why, code) = match run(cli) {
         Ok(code) => return code,
-        Err(failure) => failure,
+        Err(Failure::Refused(why)) => (why, 1),
+        Err(Failure::Misused(why)) => (why, 2),
     };
-    match failure {
-        Failure::Refused(why) => {
-            eprintln!("error: {why}");
-            ExitCode::from(1)
-        }
-        Failure::Misused(why) => {
-            eprintln!("error: {why}");
-            ExitCode::from(2)
-        }
-    }
+    output::complain_error(&why);
+    ExitCode::from(code)
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -125,10 +120,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate => block_on(store::migrate(&config)),
         Command::Project(command) => block_on(project::run(command, &config)),
         Command::Token(command) => block_on(token::run(command, &config)),
-        Command::Config(ConfigCommand::Check) => {
-            print!("{}", config.to_toml());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Config(ConfigCommand::Check) => output::print(config.to_toml()).map(|()| ExitCode::SUCCESS),
         Command::Healthcheck => serve::healthcheck(&config),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, bootstrap, store};
+use super::{Failure, bootstrap, output, store};
 use crate::{
     config::Config,
     http::{self, Settings},
@@ -74,7 +74,7 @@ pub(super) fn healthcheck(config: &Config) -> Result<ExitCode, Failure> {
         ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).proxy(None).build().into();
     match agent.get(&url).call() {
         Ok(_) => {
-            println!("ready");
+            output::print("ready")?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => Err(Failure::Refused(format!("{url} does not answer that it is ready: {error}"))),

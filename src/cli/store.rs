@@ -2,7 +2,7 @@
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode, sync::Arc};
 
-use super::Failure;
+use super::{Failure, output};
 use crate::{
     clock::SystemClock,
     config::{Config, DatabaseUrl},
@@ -14,12 +14,8 @@ use crate::{
 /// `tokensmith migrate`
 pub(super) async fn migrate(config: &Config) -> Result<ExitCode, Failure> {
     let applied = bring_up(config).await?;
-    for migration in &applied {
-        println!("applied {migration}");
-    }
-    if applied.is_empty() {
-        println!("the database is up to date");
-    }
+    let lines: Vec<String> = applied.iter().map(|migration| format!("applied {migration}")).collect();
+    output::print(if lines.is_empty() { "the database is up to date".to_owned() } else { lines.join("\n") })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -52,7 +52,7 @@ id! {
 }
 
 /// The crate's own parser also takes bare, braced and urn forms; the contract takes one.
-fn parse_hyphenated(text: &str) -> Option<Uuid> {
+pub(super) fn parse_hyphenated(text: &str) -> Option<Uuid> {
     const LENGTH: usize = 36;
     if text.len() != LENGTH || text.contains(['{', ':']) {
         return None;

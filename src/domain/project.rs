@@ -1,6 +1,6 @@
 //! A project: the tenant that owns tokens. A subproject is a project whose parent is a root project.
 
-use super::{Name, ProjectId};
+use super::{Cursor, Name, ProjectId};
 use crate::clock::Timestamp;
 
 /// A project as it is stored.
@@ -43,6 +43,11 @@ impl Project {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Where a list goes on after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { created_at: self.created_at, id: self.id.as_uuid() }
     }
 
     /// Whether it belongs to another project.

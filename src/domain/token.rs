@@ -1,7 +1,8 @@
 //! A token: a named, scoped credential of one project, and the requests that make and change one.
 
 use super::{
-    Catalogue, Check, Fields, Hint, Name, Permissions, ProjectId, Raw, Schema, Secret, SecretId, Selector, TokenId,
+    Catalogue, Check, Cursor, Fields, Hint, Name, Permissions, ProjectId, Raw, Schema, Secret, SecretId, Selector,
+    TokenId,
 };
 use crate::{
     clock::Timestamp,
@@ -30,6 +31,11 @@ pub struct Token {
 }
 
 impl Token {
+    /// Where a list goes on after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { created_at: self.created_at, id: self.id.as_uuid() }
+    }
+
     /// The fields of the requests that make and change a token.
     pub const FIELDS: Schema = Schema {
         single: &[

@@ -49,6 +49,7 @@ pub(super) fn row(error: &Error) -> Row {
         Error::MethodNotAllowed         => line(405, (405, Number(20004))),
         Error::TokenLimitReached { .. } => line(422, (422, Validation)),
         Error::NestedSubproject         => line(422, (422, Number(20005))),
+        Error::HasSubprojects { .. }    => line(422, (422, Number(20005))),
         Error::SelectorTaken            => line(500, (500, Number(20504))),
         Error::Overloaded               => line(503, (503, Number(20503))),
         Error::StoreAway(_)             => line(503, (503, Number(20503))),

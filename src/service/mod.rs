@@ -3,6 +3,7 @@
 mod bootstrap;
 mod hasher;
 mod issue;
+mod list;
 mod projects;
 mod reach;
 mod renew;

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use crate::{
     clock::Timestamp,
     domain::{
-        Actor, Check, Name, Permissions, Project, ProjectId, Reach, SecretId, Selector, StoredSecret, Token,
+        Actor, Check, Cursor, Name, Permissions, Project, ProjectId, Reach, SecretId, Selector, StoredSecret, Token,
         TokenChange, TokenId,
     },
     error::Error,
@@ -43,6 +43,24 @@ pub struct TokenRows<'a> {
     pub secret: &'a StoredSecret,
 }
 
+/// What a project has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Its own tokens.
+    pub tokens: u64,
+    /// Its subprojects.
+    pub subprojects: u64,
+}
+
+/// Which projects to list. What is `None` leaves out nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectFilter {
+    /// Only subprojects of this one.
+    pub parent: Option<ProjectId>,
+    /// Only those of exactly this name.
+    pub name: Option<String>,
+}
+
 /// Projects and subprojects.
 #[async_trait]
 pub trait Projects: Send + Sync {
@@ -62,6 +80,27 @@ pub trait Projects: Send + Sync {
 
     /// Finds a project, wherever it stands in whatever tree.
     async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error>;
+
+    /// Counts what would die with a project: its tokens, and the subprojects that keep it from being deleted.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`].
+    async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error>;
+
+    /// Up to `limit` projects behind the cursor, newest first, of all trees: for the operator alone.
+    async fn list_projects(&self, filter: &ProjectFilter, after: Cursor, limit: u32) -> Result<Vec<Project>, Error>;
+
+    /// Gives a project another name, on the operator's authority.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`].
+    async fn rename_project(&self, id: ProjectId, name: &Name, now: Timestamp) -> Result<Project, Error>;
+
+    /// Deletes a project and its tokens, on the operator's authority. Returns how many tokens died.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`], [`Error::HasSubprojects`].
+    async fn delete_project(&self, id: ProjectId) -> Result<u64, Error>;
 }
 
 /// Tokens.
@@ -95,6 +134,16 @@ pub trait Tokens: Send + Sync {
 
     /// Finds a token of the project or, where that is a root, of one of its subprojects.
     async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error>;
+
+    /// Up to `limit` of the project's own tokens behind the cursor, newest first; of exactly this name, where one
+    /// is given.
+    async fn list_tokens(
+        &self,
+        project: ProjectId,
+        name: Option<&str>,
+        after: Cursor,
+        limit: u32,
+    ) -> Result<Vec<Token>, Error>;
 
     /// Finds a token, wherever it belongs: for the operator alone.
     async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error>;

@@ -112,6 +112,7 @@ fn log(error: &Error) {
         | Error::UnknownPath
         | Error::MethodNotAllowed
         | Error::TokenLimitReached { .. }
-        | Error::NestedSubproject => tracing::debug!("refused: {error}"),
+        | Error::NestedSubproject
+        | Error::HasSubprojects { .. } => tracing::debug!("refused: {error}"),
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Failure, SqlStore, read, records::TokenRecord, write};
 use crate::{
     clock::Timestamp,
-    domain::{Actor, MANAGEMENT, Permissions, ProjectId, Reach, Token, TokenChange, TokenId},
+    domain::{Actor, Cursor, MANAGEMENT, Permissions, ProjectId, Reach, Token, TokenChange, TokenId},
     error::Error,
     store::{TokenRows, Tokens},
 };
@@ -114,6 +114,36 @@ macro_rules! tokens {
                     .await?
                     .map(|record| record.into_token(&self.catalogue))
                     .transpose()?
+                })
+            }
+
+            async fn list_tokens(
+                &self,
+                project: ProjectId,
+                name: Option<&str>,
+                after: Cursor,
+                limit: u32,
+            ) -> Result<Vec<Token>, Error> {
+                read!(self, |pool| {
+                    sqlx::query_as::<_, TokenRecord>(
+                        "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
+                            t.created_by, s.selector
+                        from tokens t
+                        join token_secrets s on s.token_id = t.id
+                        where t.project_id = $1 and ($2 is null or t.name = $2) and (t.created_at, t.id) < ($3, $4)
+                        order by t.created_at desc, t.id desc
+                        limit $5",
+                    )
+                    .bind(project.as_uuid())
+                    .bind(name)
+                    .bind(after.created_at.as_micros())
+                    .bind(after.id)
+                    .bind(i64::from(limit))
+                    .fetch_all(pool)
+                    .await?
+                    .into_iter()
+                    .map(|record| record.into_token(&self.catalogue))
+                    .collect::<Result<_, _>>()?
                 })
             }
 

@@ -7,7 +7,10 @@ use std::{
     sync::OnceLock,
 };
 
-use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions};
+use sqlx::{
+    ConnectOptions, Connection, Executor,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 const URL: &str = "TOKENSMITH_TEST_POSTGRES_URL";
 
@@ -49,7 +52,8 @@ pub async fn execute(statement: String) {
 
 /// How to connect to a database of the cluster.
 pub fn options(database: Option<&str>) -> PgConnectOptions {
-    let options: PgConnectOptions = url().parse().unwrap();
+    // A developer's PGSSLMODE must not ask TLS of a socket.
+    let options = url().parse::<PgConnectOptions>().unwrap().ssl_mode(PgSslMode::Disable);
     match database {
         Some(database) => options.database(database),
         None => options,
