@@ -9,4 +9,5 @@
 
 mod support;
 
+mod broken_store;
 mod smoke;

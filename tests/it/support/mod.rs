@@ -3,13 +3,15 @@
 
 mod app;
 mod binary;
+mod broken;
 mod database;
 mod log;
 mod postgres;
 mod seeded;
 
-pub use app::{App, Project};
+pub use app::{App, Options, Project};
 pub use binary::{Binary, tokensmith};
+pub use broken::{Break, BrokenStore, INTERNALS, When};
 pub use database::{Backend, Database, catalogue};
 pub use log::log;
 pub use seeded::{FixedClock, SeededEntropy};

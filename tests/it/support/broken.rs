@@ -1,0 +1,180 @@
+//! A store that fails when told to, in the ways a real one can.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokensmith::{
+    clock::Timestamp,
+    domain::{Actor, Cursor, Name, Project, ProjectId, Reach, SecretId, Selector, Token, TokenChange, TokenId},
+    error::Error,
+    store::{Holder, Holdings, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
+};
+
+/// How a store can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// It cannot be reached; nothing is written.
+    Away,
+    /// It answers nonsense; nothing is written.
+    Fault,
+    /// Writes happen, and their confirmation is lost.
+    Unconfirmed,
+}
+
+/// The operations that a test may break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// All of them.
+    Always,
+    /// Those that write: whoever calls is let in first.
+    Writing,
+}
+
+/// A real store behind a switch.
+pub struct BrokenStore {
+    inner: Arc<dyn Store>,
+    broken: Mutex<Option<(Break, When)>>,
+}
+
+impl BrokenStore {
+    pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, broken: Mutex::new(None) })
+    }
+
+    pub fn fail(&self, how: Break, when: When) {
+        *self.broken.lock().unwrap() = Some((how, when));
+    }
+
+    pub fn mend(&self) {
+        *self.broken.lock().unwrap() = None;
+    }
+
+    async fn read<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match *self.broken.lock().unwrap() {
+            Some((how, When::Always)) => Err(how.error()),
+            _ => Ok(()),
+        }?;
+        work.await
+    }
+
+    async fn write<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let how = self.broken.lock().unwrap().map(|(how, _)| how);
+        match how {
+            None => work.await,
+            Some(how @ Break::Unconfirmed) => {
+                work.await?;
+                Err(how.error())
+            }
+            Some(how) => Err(how.error()),
+        }
+    }
+}
+
+/// What no client may ever read.
+pub const INTERNALS: &str = "the internals of the store";
+
+impl Break {
+    fn error(self) -> Error {
+        match self {
+            Self::Away => Error::StoreAway(INTERNALS.into()),
+            Self::Fault => Error::Internal(INTERNALS.into()),
+            Self::Unconfirmed => Error::OutcomeUnknown(INTERNALS.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for BrokenStore {
+    async fn ready(&self) -> Result<(), Error> {
+        self.read(self.inner.ready()).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl Projects for BrokenStore {
+    async fn create_project(&self, project: &Project, first: Option<TokenRows<'_>>) -> Result<(), Error> {
+        self.write(self.inner.create_project(project, first)).await
+    }
+
+    async fn bootstrap(&self, project: &Project, first: TokenRows<'_>) -> Result<bool, Error> {
+        self.write(self.inner.bootstrap(project, first)).await
+    }
+
+    async fn is_empty(&self) -> Result<bool, Error> {
+        self.read(self.inner.is_empty()).await
+    }
+
+    async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
+        self.read(self.inner.find_project(id)).await
+    }
+
+    async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error> {
+        self.read(self.inner.count_holdings(id)).await
+    }
+
+    async fn list_projects(&self, filter: &ProjectFilter, after: Cursor, limit: u32) -> Result<Vec<Project>, Error> {
+        self.read(self.inner.list_projects(filter, after, limit)).await
+    }
+
+    async fn rename_project(&self, id: ProjectId, name: &Name, now: Timestamp) -> Result<Project, Error> {
+        self.write(self.inner.rename_project(id, name, now)).await
+    }
+
+    async fn delete_project(&self, id: ProjectId) -> Result<u64, Error> {
+        self.write(self.inner.delete_project(id)).await
+    }
+}
+
+#[async_trait]
+impl Tokens for BrokenStore {
+    async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error> {
+        self.write(self.inner.insert_token(actor, rows, limit)).await
+    }
+
+    async fn update_token(
+        &self,
+        reach: Reach,
+        id: TokenId,
+        change: &TokenChange,
+        now: Timestamp,
+    ) -> Result<Token, Error> {
+        self.write(self.inner.update_token(reach, id, change, now)).await
+    }
+
+    async fn delete_token(&self, reach: Reach, id: TokenId) -> Result<(), Error> {
+        self.write(self.inner.delete_token(reach, id)).await
+    }
+
+    async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error> {
+        self.read(self.inner.find_token(project, id)).await
+    }
+
+    async fn list_tokens(
+        &self,
+        project: ProjectId,
+        name: Option<&str>,
+        after: Cursor,
+        limit: u32,
+    ) -> Result<Vec<Token>, Error> {
+        self.read(self.inner.list_tokens(project, name, after, limit)).await
+    }
+
+    async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {
+        self.read(self.inner.find_any_token(id)).await
+    }
+}
+
+#[async_trait]
+impl Secrets for BrokenStore {
+    async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
+        self.read(self.inner.find_holder(selector)).await
+    }
+
+    async fn replace_hash(&self, id: SecretId, old: &str, new: &str) -> Result<bool, Error> {
+        self.write(self.inner.replace_hash(id, old, new)).await
+    }
+}
