@@ -11,3 +11,6 @@ mod support;
 
 mod broken_store;
 mod smoke;
+mod store {
+    mod lists;
+}
