@@ -1,0 +1,277 @@
+//! argon2id, bounded: as many hashes at once as there are slots, each on memory that is kept; a queue for
+//! verifying, which goes first, and one for issuing. What does not fit is refused at once, with nothing done.
+//!
+//! The bound keeps strangers from filling the memory. A slot that ends one hash takes the next from the queue
+//! itself: handing it over through a task would leave the core idle for a moment, after every hash.
+
+mod argon2id;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use argon2::{Block, Params};
+use tokio::{runtime::Handle, sync::oneshot};
+
+pub use argon2id::Cost;
+
+use crate::{domain::SecretText, entropy::Entropy, error::Error};
+
+/// Runs argon2id. Clones share the slots and the queues.
+#[derive(Clone)]
+pub struct Hasher {
+    shared: Arc<Shared>,
+    entropy: Arc<dyn Entropy>,
+}
+
+struct Shared {
+    cost: Cost,
+    params: Params,
+    slots: usize,
+    queue: usize,
+    runtime: Handle,
+    work: Mutex<Work>,
+}
+
+/// What runs and what waits. Written under the lock by whoever asks and by the slots.
+#[derive(Default)]
+struct Work {
+    running: usize,
+    verifying: VecDeque<Job>,
+    issuing: VecDeque<Job>,
+    /// Scratch memory of slots that have nothing to do.
+    memories: Vec<Vec<Block>>,
+}
+
+enum Job {
+    Hash { secret: SecretText, salt: [u8; argon2id::SALT], answer: oneshot::Sender<Result<String, Error>> },
+    Verify { secret: SecretText, phc: String, answer: oneshot::Sender<Result<bool, Error>> },
+}
+
+impl Hasher {
+    /// A hasher with so many slots, and queues for so many waiting each. Must be called within a Tokio runtime
+    /// that outlives it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the cost is out of bounds.
+    pub fn start(cost: Cost, slots: usize, queue: usize, entropy: Arc<dyn Entropy>) -> Result<Self, Error> {
+        let params = cost.params().ok_or_else(|| Error::internal("the configured hashing cost is out of bounds"))?;
+        let (runtime, work) = (Handle::current(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared { cost, params, slots, queue, runtime, work }), entropy })
+    }
+
+    /// Hashes a secret with a salt of its own, into a PHC string.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] where the queue is full.
+    pub async fn hash(&self, secret: SecretText) -> Result<String, Error> {
+        let mut salt = [0; argon2id::SALT];
+        self.entropy.fill(&mut salt);
+        let (answer, result) = oneshot::channel();
+        self.shared.submit(Job::Hash { secret, salt, answer })?;
+        result.await.map_err(|_| Error::internal("a hash ended without an answer"))?
+    }
+
+    /// Whether the secret is the one that was hashed.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] where the queue is full, [`Error::Internal`] where the string is no argon2id
+    /// string within the bounds.
+    pub async fn verify(&self, secret: SecretText, phc: String) -> Result<bool, Error> {
+        let (answer, result) = oneshot::channel();
+        self.shared.submit(Job::Verify { secret, phc, answer })?;
+        result.await.map_err(|_| Error::internal("a verification ended without an answer"))?
+    }
+
+    /// Whether every slot is free: work that can wait asks first.
+    pub fn is_idle(&self) -> bool {
+        self.shared.work().running == 0
+    }
+
+    /// Whether the hash is of a strictly lower cost than new ones are.
+    pub fn would_strengthen(&self, phc: &str) -> bool {
+        Cost::of(phc).is_some_and(|cost| self.shared.cost.exceeds(cost))
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { cost, slots, queue, .. } = &*self.shared;
+        f.debug_struct("Hasher").field("cost", cost).field("slots", slots).field("queue", queue).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn work(&self) -> MutexGuard<'_, Work> {
+        // Every change under the lock is one step, so a panic elsewhere cannot have left half of one.
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(self: &Arc<Self>, job: Job) -> Result<(), Error> {
+        let mut work = self.work();
+        if work.running < self.slots {
+            work.running += 1;
+            drop(work);
+            let slot = Slot { shared: self.clone(), is_taken: true };
+            self.runtime.spawn_blocking(move || slot.run(job));
+            return Ok(());
+        }
+        let queue = match job {
+            Job::Hash { .. } => &mut work.issuing,
+            Job::Verify { .. } => &mut work.verifying,
+        };
+        if queue.len() >= self.queue {
+            queue.retain(Job::is_wanted);
+        }
+        if queue.len() >= self.queue {
+            return Err(Error::Overloaded);
+        }
+        queue.push_back(job);
+        Ok(())
+    }
+}
+
+impl Work {
+    fn next(&mut self) -> Option<Job> {
+        while let Some(job) = self.verifying.pop_front().or_else(|| self.issuing.pop_front()) {
+            if job.is_wanted() {
+                return Some(job);
+            }
+        }
+        None
+    }
+}
+
+impl Job {
+    /// Whether whoever asked is still there.
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Hash { answer, .. } => !answer.is_closed(),
+            Self::Verify { answer, .. } => !answer.is_closed(),
+        }
+    }
+
+    fn run(self, params: &Params, memory: &mut Vec<Block>) {
+        match self {
+            Self::Hash { secret, salt, answer } => {
+                let _gone = answer.send(argon2id::hash(&secret, &salt, params, memory));
+            }
+            Self::Verify { secret, phc, answer } => {
+                let _gone = answer.send(argon2id::verify(&secret, &phc, memory));
+            }
+        }
+    }
+}
+
+/// One of the slots, taken.
+struct Slot {
+    shared: Arc<Shared>,
+    is_taken: bool,
+}
+
+impl Slot {
+    /// Runs a job, then whatever waits, then gives the slot back.
+    fn run(mut self, job: Job) {
+        let shared = self.shared.clone();
+        let mut memory = shared.work().memories.pop().unwrap_or_default();
+        let mut job = Some(job);
+        while let Some(next) = job {
+            next.run(&shared.params, &mut memory);
+            let mut work = shared.work();
+            job = work.next();
+            if job.is_none() {
+                // In one step with the look into the queues: what comes after it finds a free slot.
+                work.running -= 1;
+                work.memories.push(std::mem::take(&mut memory));
+                self.is_taken = false;
+            }
+        }
+    }
+}
+
+/// A hash that panics gives its slot back as well.
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.is_taken {
+            self.shared.work().running -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    const CHEAP: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    fn start(cost: Cost, slots: usize, queue: usize) -> Hasher {
+        Hasher::start(cost, slots, queue, Arc::new(SystemEntropy)).unwrap()
+    }
+
+    fn text(text: &str) -> SecretText {
+        SecretText::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_hash_verifies_its_own_secret_and_no_other() {
+        let hasher = start(CHEAP, 2, 8);
+
+        let phc = hasher.hash(text("right")).await.unwrap();
+
+        assert!(phc.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{phc}");
+        assert!(hasher.verify(text("right"), phc.clone()).await.unwrap());
+        assert!(!hasher.verify(text("wrong"), phc).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_reference_implementation_made_the_same_hash() {
+        // The reference's own test vector (phc-winner-argon2, test.c, version 0x13, argon2id).
+        let phc = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+        assert!(start(CHEAP, 1, 1).verify(text("password"), phc.to_owned()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_row_cannot_ask_for_more_than_the_most_or_for_another_algorithm() {
+        let hasher = start(CHEAP, 1, 1);
+        for phc in [
+            "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=16$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=256,t=2,p=1",
+            "",
+        ] {
+            assert!(matches!(hasher.verify(text("password"), phc.to_owned()).await, Err(Error::Internal(_))), "{phc}");
+        }
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_it_refuses_at_once_and_verifying_does_not_wait_behind_issuing() {
+        let slow = Cost { memory_kib: 64 * 1024, iterations: 4, parallelism: 1 };
+        let hasher = start(slow, 1, 2);
+        let phc = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+        let issuing: Vec<_> = (0..8)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.hash(text("x")).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let verified = hasher.verify(text("x"), phc.to_owned()).await;
+        let waiting = issuing.iter().filter(|task| !task.is_finished()).count();
+        let mut refused = 0;
+        for task in issuing {
+            if matches!(task.await.unwrap(), Err(Error::Overloaded)) {
+                refused += 1;
+            }
+        }
+
+        assert!(matches!(verified, Ok(false)));
+        assert!(waiting > 0, "the verification came before the last of the issuing");
+        assert!((5..=6).contains(&refused), "one runs, two wait, {refused} were refused");
+    }
+}
