@@ -35,12 +35,13 @@ fn start() -> (String, Option<Child>) {
         .spawn()
         .expect("scripts/test can be started");
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines.map_while(Result::ok) {
-        if let Some(url) = line.strip_prefix(URL).and_then(|rest| rest.strip_prefix('=')) {
-            return (url.to_owned(), Some(child));
-        }
+    // To the last line: the script ends, and the cluster with it, if nobody listens to what it says.
+    let said: Vec<String> = lines.map_while(Result::ok).collect();
+    let url = said.iter().find_map(|line| line.strip_prefix(URL)?.strip_prefix('='));
+    match url {
+        Some(url) => (url.to_owned(), Some(child)),
+        None => panic!("there is no Postgres to test with; scripts/test --postgres says why"),
     }
-    panic!("there is no Postgres to test with; scripts/test --postgres says why");
 }
 
 /// Runs one statement in the cluster's own database.
