@@ -7,10 +7,9 @@
     reason = "tests say what they do by their names, and may unwrap"
 )]
 
-mod support;
-
 mod broken_store;
-mod smoke;
+mod http;
 mod store {
     mod lists;
 }
+mod support;

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokensmith::{
-    domain::{Issued, Name, ProjectId},
+    domain::{Catalogue, Issued, Name, ProjectId},
     http::{self, Settings},
     service::{Cost, Hasher, Limits, Service},
     store::Store,
@@ -47,6 +48,26 @@ impl Project {
     fn new(id: ProjectId, issued: &Issued) -> Self {
         Self { id, token_id: issued.token.id.to_string(), secret: issued.secret.reveal().to_string() }
     }
+
+    /// The value of the `Authorization` header.
+    pub fn authorization(&self) -> String {
+        basic(&format!("{}:{}", self.id, self.secret))
+    }
+
+    /// The path of its tokens.
+    pub fn tokens(&self) -> String {
+        format!("{COMPATIBILITY}/Accounts/{}/tokens", self.id)
+    }
+
+    /// The path of one of its tokens.
+    pub fn token(&self, id: &str) -> String {
+        format!("{}/{id}", self.tokens())
+    }
+}
+
+/// The value of an `Authorization` header with that text in it.
+pub fn basic(text: &str) -> String {
+    format!("Basic {}", STANDARD.encode(text))
 }
 
 /// What a test may choose.
@@ -55,6 +76,9 @@ pub struct Options {
     pub body_timeout: Duration,
     pub public_url: String,
     pub cost: Cost,
+    pub catalogue: Catalogue,
+    /// What the randomness grows from. Two apps on one database need two.
+    pub seed: &'static str,
 }
 
 impl Default for Options {
@@ -64,6 +88,8 @@ impl Default for Options {
             body_timeout: Duration::from_secs(10),
             public_url: String::new(),
             cost: Cost { memory_kib: 64, iterations: 1, parallelism: 1 },
+            catalogue: catalogue(),
+            seed: "tokensmith",
         }
     }
 }
@@ -75,18 +101,18 @@ impl App {
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
         let database = Database::migrated(backend).await;
-        let store = database.open(catalogue());
+        let store = database.open(options.catalogue.clone());
         Self::start_on(database, store, options).await
     }
 
     /// On a store of the test's own, which may be a broken one.
     pub async fn start_on(database: Database, store: Arc<dyn Store>, options: Options) -> Self {
         let clock = Arc::new(FixedClock::default());
-        let entropy = Arc::new(SeededEntropy::new("tokensmith"));
+        let entropy = Arc::new(SeededEntropy::new(options.seed));
         let hasher = Hasher::start(options.cost, 2, 128, entropy.clone()).unwrap();
         let limits = Limits { tokens_per_project: options.tokens_per_project };
-        let service =
-            Arc::new(Service::new(store.clone(), hasher, clock.clone(), entropy, Arc::new(catalogue()), limits));
+        let catalogue = Arc::new(options.catalogue);
+        let service = Arc::new(Service::new(store.clone(), hasher, clock.clone(), entropy, catalogue, limits));
         let created = service.create_project(Name::parse("Root").unwrap(), None, true).await.unwrap();
         let root = Project::new(created.project.id, &created.token.unwrap());
 
@@ -135,6 +161,11 @@ impl App {
     pub fn compatibility(&self, method: Method, as_project: &Project, path: &str) -> RequestBuilder {
         self.request(method, &format!("{COMPATIBILITY}{path}"))
             .basic_auth(as_project.id.to_string(), Some(&as_project.secret))
+    }
+
+    /// A request with a project's management token. The path is whole.
+    pub fn authorized(&self, method: Method, path: &str, as_project: &Project) -> RequestBuilder {
+        self.request(method, path).header("authorization", as_project.authorization())
     }
 
     /// Issues a token by HTTP and gives back its id and secret.

@@ -113,6 +113,40 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Every row that the service writes, in a fixed order: the same twice where nothing was written between.
+    pub async fn rows(&self) -> Vec<String> {
+        use sqlx::{ConnectOptions, Connection};
+        const SQLITE: &str = "
+            select 'project ' || hex(id) || ' ' || name || ' ' || token_count || ' ' || updated_at from projects
+            union all
+            select 'token ' || hex(id) || ' ' || name || ' ' || permissions || ' ' || updated_at from tokens
+            union all
+            select 'secret ' || hex(id) || ' ' || hex(token_id) || ' ' || hash from token_secrets
+            order by 1";
+        const POSTGRES: &str = "
+            select p::text from projects p
+            union all select t::text from tokens t
+            union all select s::text from token_secrets s
+            order by 1";
+        match self {
+            Self::Sqlite(_) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path());
+                let mut connection = options.connect().await.unwrap();
+                let rows = sqlx::query_scalar(SQLITE).fetch_all(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                rows
+            }
+            Self::Postgres(name) => {
+                let mut connection = super::postgres::options(Some(name)).connect().await.unwrap();
+                let rows = sqlx::query_scalar(POSTGRES).fetch_all(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                rows
+            }
+        }
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         let Self::Postgres(name) = self else { return };

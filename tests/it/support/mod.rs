@@ -1,6 +1,7 @@
 //! What the tests stand on: a store of either kind, time and randomness that can be foreseen, the service in
 //! this process, and the real binary in another.
 
+mod answer;
 mod app;
 mod binary;
 mod broken;
@@ -9,7 +10,8 @@ mod log;
 mod postgres;
 mod seeded;
 
-pub use app::{App, Options, Project};
+pub use answer::{Answer, Raw};
+pub use app::{App, COMPATIBILITY, Options, Project, basic};
 pub use binary::{Binary, tokensmith};
 pub use broken::{Break, BrokenStore, INTERNALS, When};
 pub use database::{Backend, Database, catalogue};
