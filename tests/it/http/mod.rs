@@ -1,5 +1,6 @@
 //! What goes over the wire, laid out like the URLs and like what can be wrong with a request.
 
+mod bad_input;
 mod errors;
 mod order;
 mod request_id;
