@@ -11,6 +11,7 @@ mod health;
 mod path;
 mod request;
 mod server;
+mod unread;
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub struct Settings {
 /// SignalWire's compatibility API.
 const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 
-/// Every route. `tests/it/routes.rs` walks the same table with every kind of wrong credential.
+/// Every route. `tests/it/http/routes.rs` walks the same table with every kind of wrong credential.
 fn routes(app: &mut web::ServiceConfig) {
     app.service(web::resource("/livez").route(get().to(health::livez)))
         .service(web::resource("/readyz").route(get().to(health::readyz)))

@@ -4,7 +4,7 @@ use std::{future::Future, io, net::TcpListener, sync::Arc};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 
-use super::{Settings, dialect, request, routes};
+use super::{Settings, dialect, request, routes, unread};
 use crate::service::Service;
 
 /// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
@@ -26,6 +26,7 @@ pub async fn serve(
             .app_data(shared.clone())
             .wrap(from_fn(dialect::plain))
             .wrap(from_fn(request::identify))
+            .wrap(from_fn(unread::close))
             .configure(routes)
     })
     .workers(settings.workers)

@@ -9,7 +9,7 @@ use actix_web::{
     body::{BodySize, EitherBody, MessageBody},
     dev::ServiceResponse,
     http::{
-        Method, StatusCode,
+        StatusCode,
         header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     web::Data,
@@ -77,19 +77,7 @@ fn finish(
         }
         _ => {}
     }
-    if may_leave_a_body(request.method()) && is_answered_before_the_body(error) {
-        // What is left of the body would have to be read to reach the next request; the connection is cheaper.
-        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-    }
     response
-}
-
-fn may_leave_a_body(method: &Method) -> bool {
-    *method != Method::GET && *method != Method::HEAD
-}
-
-fn is_answered_before_the_body(error: &Error) -> bool {
-    matches!(error, Error::BodyTooLarge { .. } | Error::BodyTimeout)
 }
 
 /// The one place where a failure is logged. What a client did wrong is its own business.

@@ -3,7 +3,9 @@
 mod bodies;
 mod credentials;
 mod fields;
+mod framing;
 mod noise;
+mod slow;
 
 use reqwest::Method;
 use serde_json::Value;
