@@ -8,6 +8,7 @@ mod compatibility;
 mod dialect;
 mod error;
 mod health;
+mod idle;
 mod path;
 mod request;
 mod server;

@@ -4,7 +4,7 @@ use std::{future::Future, io, net::TcpListener, sync::Arc};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 
-use super::{Settings, dialect, request, routes, unread};
+use super::{Settings, dialect, idle, request, routes, unread};
 use crate::service::Service;
 
 /// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
@@ -27,7 +27,12 @@ pub async fn serve(
             .wrap(from_fn(dialect::plain))
             .wrap(from_fn(request::identify))
             .wrap(from_fn(unread::close))
+            .wrap(from_fn(idle::mark))
             .configure(routes)
+    })
+    .on_connect({
+        let limit = settings.keep_alive + settings.header_timeout;
+        move |io, data| idle::watch(io, data, limit)
     })
     .workers(settings.workers)
     .client_request_timeout(settings.header_timeout)

@@ -73,7 +73,9 @@ pub fn basic(text: &str) -> String {
 /// What a test may choose.
 pub struct Options {
     pub tokens_per_project: u64,
+    pub header_timeout: Duration,
     pub body_timeout: Duration,
+    pub keep_alive: Duration,
     pub public_url: String,
     pub cost: Cost,
     pub catalogue: Catalogue,
@@ -85,7 +87,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             tokens_per_project: 10_000,
+            header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
             public_url: String::new(),
             cost: Cost { memory_kib: 64, iterations: 1, parallelism: 1 },
             catalogue: catalogue(),
@@ -121,10 +125,10 @@ impl App {
         let (stop, stopped) = oneshot::channel::<()>();
         let settings = Settings {
             workers: 2,
-            header_timeout: Duration::from_secs(5),
+            header_timeout: options.header_timeout,
             body_timeout: options.body_timeout,
             body_bytes: 65_536,
-            keep_alive: Duration::from_secs(75),
+            keep_alive: options.keep_alive,
             max_connections: 1000,
             shutdown_timeout: Duration::from_secs(10),
             public_url: options.public_url,

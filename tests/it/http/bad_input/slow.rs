@@ -143,3 +143,43 @@ async fn drip(mut open: Vec<(String, Raw, &str)>) -> Vec<(String, Vec<u8>)> {
     }
     ended
 }
+
+fn impatient() -> Options {
+    // actix-web's own clock ticks every half second: less would refuse heads that come at once.
+    let short = Duration::from_secs(1);
+    Options { header_timeout: short, keep_alive: short, ..Options::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_stops_half_way_ends_the_connection_whichever_request_it_is_of() {
+    let mut app = App::start_with(Backend::Sqlite, impatient()).await;
+
+    for answered_before in [0, 1, 3] {
+        let mut raw = Raw::connect(&app).await;
+        for _ in 0..answered_before {
+            raw.send("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            assert_eq!(raw.answer().await.unwrap().status, 200);
+        }
+        raw.send("GET /livez HTTP/1.1\r\nHos").await;
+
+        assert!(raw.end_within(LONG).await.is_some(), "still open after {answered_before} answers");
+    }
+
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_keeps_its_connection_however_long_it_takes() {
+    let mut app = App::start_with(Backend::Sqlite, impatient()).await;
+    let body = r#"{"name":"n","permissions":["chat"]}"#;
+
+    let mut raw = Raw::connect(&app).await;
+    raw.send(format!("{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", head(&app.root), body.len()))
+        .await;
+    // Longer than an idle connection would be kept.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    raw.send(body).await;
+
+    assert_eq!(raw.answer().await.unwrap().status, 200);
+    app.stop().await;
+}
