@@ -94,7 +94,8 @@ pub async fn postgres(options: &PgConnectOptions) -> Result<Vec<String>, Migrate
 /// [`MigrateError`]; the file is as it was.
 pub async fn sqlite(path: &Path) -> Result<Vec<String>, MigrateError> {
     // SQLite ignores a change of foreign_keys inside a transaction, so they are off from the start and checked at the end.
-    let mut connection = sqlite::connect_options(path, Duration::from_secs(30)).foreign_keys(false).connect().await?;
+    let mut connection =
+        sqlite::writing(sqlite::connect_options(path, Duration::from_secs(30))).foreign_keys(false).connect().await?;
     let mut transaction = connection.begin_with("begin immediate").await?;
     let report = sqlite_runner().run_async(&mut Adapter(&mut *transaction)).await?;
     if let Some(row) = raw_sql("pragma foreign_key_check").fetch_optional(&mut *transaction).await? {

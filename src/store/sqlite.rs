@@ -44,7 +44,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
     };
     Arc::new(SqlStore::<Sqlite> {
         // One writer: more of them would only wait for each other, asleep in a busy handler.
-        writer: pool(1).connect_lazy_with(connect.clone()),
+        writer: pool(1).connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
         catalogue,
         latest: migrate::latest(),
@@ -59,13 +59,18 @@ pub(super) fn connect_options(path: &Path, busy_timeout: Duration) -> SqliteConn
         .filename(path)
         .create_if_missing(false)
         .foreign_keys(true)
+        .busy_timeout(busy_timeout)
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1))
+}
+
+/// What a connection that writes needs besides. The journal's mode stays in the file, for those that read.
+pub(super) fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
         // WAL lets readers go on while the one writer writes; without it a list blocks every verification.
         .journal_mode(SqliteJournalMode::Wal)
         // NORMAL may lose the last commits when the power fails, and with them a revocation.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(busy_timeout)
-        .log_statements(log::LevelFilter::Trace)
-        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1))
 }
 
 /// Makes an empty database file that only its owner can read, if there is none. Its directory must exist.

@@ -7,9 +7,8 @@
     reason = "tests say what they do by their names, and may unwrap"
 )]
 
+mod architecture;
 mod broken_store;
 mod http;
-mod store {
-    mod lists;
-}
+mod store;
 mod support;

@@ -37,26 +37,32 @@ impl Failure {
 }
 
 /// How often one operation may be begun again, and for what.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tries {
-    conflicts: u8,
-    broken: bool,
+    conflicts: u32,
+    broken: u32,
 }
 
 impl Tries {
-    /// Whether to try again after this failure: a few times after a conflict with another transaction, once
-    /// after a connection that had broken unnoticed in the pool.
+    /// For an operation on a pool of so many connections: after a restart of the server all of them may have
+    /// broken unnoticed, and each try takes one of them out of the pool.
+    pub(crate) fn on_a_pool_of(connections: u32) -> Self {
+        const CONFLICTS: u32 = 8;
+        Self { conflicts: CONFLICTS, broken: connections }
+    }
+
+    /// Whether to try again after this failure: a few times after a conflict with another transaction, and until
+    /// the pool holds only new connections after one that had broken.
     pub(crate) fn again(&mut self, failure: &Failure) -> bool {
-        const CONFLICTS: u8 = 8;
         let Failure::Sql(error) = failure else { return false };
-        match meaning(error) {
-            Meaning::Conflict => {
-                self.conflicts += 1;
-                self.conflicts <= CONFLICTS
-            }
-            Meaning::Broken => !std::mem::replace(&mut self.broken, true),
-            Meaning::Away | Meaning::Fault => false,
-        }
+        let left = match meaning(error) {
+            Meaning::Conflict => &mut self.conflicts,
+            Meaning::Broken => &mut self.broken,
+            Meaning::Away | Meaning::Fault => return false,
+        };
+        let again = *left > 0;
+        *left = left.saturating_sub(1);
+        again
     }
 }
 
@@ -134,10 +140,11 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_is_tried_once_more_and_a_conflict_a_few_times() {
-        let mut tries = Tries::default();
+    fn as_many_broken_connections_are_passed_over_as_the_pool_can_hold() {
+        let mut tries = Tries::on_a_pool_of(2);
         let broken = Failure::Sql(sqlx::Error::WorkerCrashed);
 
+        assert!(tries.again(&broken));
         assert!(tries.again(&broken));
         assert!(!tries.again(&broken));
         assert!(!tries.again(&Failure::Refused(Error::TokenNotFound)));

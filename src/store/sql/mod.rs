@@ -51,12 +51,12 @@ impl<DB: Database> SqlStore<DB> {
     }
 }
 
-/// Runs a block that reads, within the time limit, once more if the connection turns out to be broken.
+/// Runs a block that reads, within the time limit, and again where a connection turns out to be broken.
 macro_rules! read {
     ($store:expr, |$pool:ident| $work:expr) => {{
         let store = $store;
         let deadline = store.deadline();
-        let mut tries = $crate::store::sql::Tries::default();
+        let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.readers.options().get_max_connections());
         loop {
             let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
                 let $pool = &store.readers;
@@ -79,7 +79,7 @@ macro_rules! write {
     ($store:expr, |$tx:ident| $work:expr) => {{
         let store = $store;
         let deadline = store.deadline();
-        let mut tries = $crate::store::sql::Tries::default();
+        let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.writer.options().get_max_connections());
         loop {
             let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
                 let mut transaction = store.begin().await?;

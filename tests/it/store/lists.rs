@@ -4,26 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use rstest::rstest;
 use tokensmith::{
-    domain::{Actor, Cursor, Name, NewToken, ProjectId, Reach},
+    domain::{Cursor, ProjectId},
     error::Error,
     service::Service,
     store::{Holdings, ProjectFilter},
 };
 
-use crate::support::{App, Backend, catalogue};
-
-fn name(text: &str) -> Name {
-    Name::parse(text).unwrap()
-}
-
-fn operator(project: ProjectId) -> Reach {
-    Reach { actor: Actor::Operator, project }
-}
-
-async fn issue(service: &Service, project: ProjectId, called: &str) -> tokensmith::domain::TokenId {
-    let new = NewToken { name: name(called), permissions: catalogue().parse(["chat"]).unwrap(), subproject: None };
-    service.issue(operator(project), new).await.unwrap().token.id
-}
+use super::{issue, name, new_token, operator};
+use crate::support::{App, Backend};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +24,7 @@ async fn a_list_is_newest_first_and_its_last_page_says_so(
     for i in 0..6 {
         // Two share each moment: the id decides between them.
         app.clock.advance(i % 2);
-        expected.push(issue(&app.service, project.id, "same").await.to_string());
+        expected.push(issue(&app.service, project.id, "same").await.token.id.to_string());
     }
 
     let all = app.service.list_tokens(operator(project.id), None, None, 1000).await.unwrap();
@@ -78,7 +66,7 @@ async fn a_reader_sees_each_row_that_was_there_all_along_exactly_once(
     let mut passing = Vec::new();
     for i in 0..40 {
         app.clock.advance(1);
-        let id = issue(&app.service, project.id, "row").await;
+        let id = issue(&app.service, project.id, "row").await.token.id;
         if i % 2 == 0 {
             lasting.insert(id)
         } else {
@@ -199,11 +187,7 @@ async fn whoever_issues_into_a_project_that_is_being_deleted_leaves_nothing(
         let issuing: Vec<_> = (0..4)
             .map(|_| {
                 let service = app.service.clone();
-                tokio::spawn(async move {
-                    let permissions = catalogue().parse(["chat"]).unwrap();
-                    let new = NewToken { name: name("late"), permissions, subproject: None };
-                    service.issue(operator(doomed.id), new).await
-                })
+                tokio::spawn(async move { service.issue(operator(doomed.id), new_token("late")).await })
             })
             .collect();
         let nesting = {

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokensmith::{
     config::Config,
@@ -56,10 +57,14 @@ impl Database {
         }
     }
 
-    /// A store on it.
+    /// A store on it, with a patient time limit.
     pub fn open(&self, catalogue: Catalogue) -> Arc<dyn Store> {
+        self.open_with(catalogue, Duration::from_secs(10))
+    }
+
+    /// A store on it.
+    pub fn open_with(&self, catalogue: Catalogue, time_limit: Duration) -> Arc<dyn Store> {
         let catalogue = Arc::new(catalogue);
-        let time_limit = Duration::from_secs(10);
         match self {
             Self::Sqlite(_) => sqlite::open(&sqlite::Options { path: self.path(), readers: 2, time_limit }, catalogue),
             Self::Postgres(name) => {
@@ -74,6 +79,50 @@ impl Database {
         match self {
             Self::Sqlite(_) => format!("sqlite://{}", self.path().display()),
             Self::Postgres(name) => super::postgres::url_of(name),
+        }
+    }
+
+    /// Runs one statement on it, past the store.
+    pub async fn execute(&self, statement: &'static str) {
+        match self {
+            Self::Sqlite(_) => {
+                let options = SqliteConnectOptions::new().filename(self.path());
+                let mut connection = options.connect().await.unwrap();
+                connection.execute(statement).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Self::Postgres(_) => {
+                let mut connection = self.postgres().await;
+                connection.execute(statement).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// A connection of the test's own to a Postgres database.
+    pub async fn postgres(&self) -> PgConnection {
+        match self {
+            Self::Sqlite(_) => panic!("an SQLite database is no Postgres"),
+            Self::Postgres(name) => super::postgres::options(Some(name)).connect().await.unwrap(),
+        }
+    }
+
+    /// A number that a query counts.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        match self {
+            Self::Sqlite(_) => {
+                let options = SqliteConnectOptions::new().filename(self.path());
+                let mut connection = options.connect().await.unwrap();
+                let count = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                count
+            }
+            Self::Postgres(_) => {
+                let mut connection = self.postgres().await;
+                let count = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                count
+            }
         }
     }
 
@@ -97,7 +146,6 @@ impl Database {
                 String::from_utf8_lossy(&all).into_owned()
             }
             Self::Postgres(name) => {
-                use sqlx::{ConnectOptions, Connection};
                 let mut connection = super::postgres::options(Some(name)).connect().await.unwrap();
                 let mut all = String::new();
                 for table in TABLES {
@@ -116,7 +164,6 @@ impl Database {
 impl Database {
     /// Every row that the service writes, in a fixed order: the same twice where nothing was written between.
     pub async fn rows(&self) -> Vec<String> {
-        use sqlx::{ConnectOptions, Connection};
         const SQLITE: &str = "
             select 'project ' || hex(id) || ' ' || name || ' ' || token_count || ' ' || updated_at from projects
             union all
@@ -131,7 +178,7 @@ impl Database {
             order by 1";
         match self {
             Self::Sqlite(_) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path());
+                let options = SqliteConnectOptions::new().filename(self.path());
                 let mut connection = options.connect().await.unwrap();
                 let rows = sqlx::query_scalar(SQLITE).fetch_all(&mut connection).await.unwrap();
                 connection.close().await.unwrap();

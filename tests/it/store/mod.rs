@@ -1,0 +1,61 @@
+//! What a store promises, held against both databases.
+
+mod concurrency;
+mod contract;
+mod failures;
+mod lists;
+mod migrations;
+
+use tokensmith::{
+    domain::{Actor, Issued, Name, NewToken, ProjectId, Reach, TokenId},
+    service::Service,
+};
+
+use crate::support::{Database, Project, catalogue};
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+/// The operator at a project.
+fn operator(project: ProjectId) -> Reach {
+    Reach { actor: Actor::Operator, project }
+}
+
+fn new_token(called: &str) -> NewToken {
+    NewToken { name: name(called), permissions: catalogue().parse(["chat"]).unwrap(), subproject: None }
+}
+
+async fn issue(service: &Service, project: ProjectId, called: &str) -> Issued {
+    service.issue(operator(project), new_token(called)).await.unwrap()
+}
+
+/// A project's management token as a credential.
+fn credential(project: &Project) -> tokensmith::domain::Credential {
+    tokensmith::domain::Credential::parse(&format!("{}:{}", project.id, project.secret)).unwrap()
+}
+
+fn token_id(project: &Project) -> TokenId {
+    TokenId::parse(&project.token_id).unwrap()
+}
+
+/// What must be true after whatever happened: the count is the count, and no token is without its one secret.
+async fn assert_whole(database: &Database) {
+    for (what, query) in [
+        (
+            "token_count differs from the number of tokens",
+            "select count(*) from projects p
+            where token_count <> (select count(*) from tokens t where t.project_id = p.id)",
+        ),
+        (
+            "a token has not just one secret",
+            "select count(*) from tokens t where 1 <> (select count(*) from token_secrets s where s.token_id = t.id)",
+        ),
+        (
+            "a secret has no token",
+            "select count(*) from token_secrets s where not exists (select 1 from tokens t where t.id = s.token_id)",
+        ),
+    ] {
+        assert_eq!(database.count(query).await, 0, "{what}");
+    }
+}
