@@ -12,9 +12,11 @@ use refinery_core::{
     traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction},
 };
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions, raw_sql,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions,
+    raw_sql, sqlite::SqliteConnectOptions,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::{Instant, sleep};
 
 use super::sqlite;
 use crate::error::Error;
@@ -94,8 +96,8 @@ pub async fn postgres(options: &PgConnectOptions) -> Result<Vec<String>, Migrate
 /// [`MigrateError`]; the file is as it was.
 pub async fn sqlite(path: &Path) -> Result<Vec<String>, MigrateError> {
     // SQLite ignores a change of foreign_keys inside a transaction, so they are off from the start and checked at the end.
-    let mut connection =
-        sqlite::writing(sqlite::connect_options(path, Duration::from_secs(30))).foreign_keys(false).connect().await?;
+    let options = sqlite::writing(sqlite::connect_options(path, PATIENCE)).foreign_keys(false);
+    let mut connection = connect_in_turn(&options).await?;
     let mut transaction = connection.begin_with("begin immediate").await?;
     let report = sqlite_runner().run_async(&mut Adapter(&mut *transaction)).await?;
     if let Some(row) = raw_sql("pragma foreign_key_check").fetch_optional(&mut *transaction).await? {
@@ -104,6 +106,27 @@ pub async fn sqlite(path: &Path) -> Result<Vec<String>, MigrateError> {
     transaction.commit().await?;
     connection.close().await?;
     Ok(applied(&report))
+}
+
+/// How long to wait for others that migrate.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connects to a file that others may be opening too. The first of them switches it to WAL, which SQLite does not
+/// wait for: it answers the others that the file is busy, whatever their time-out says.
+async fn connect_in_turn(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    const BUSY: &str = "5";
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match options.connect().await {
+            Err(sqlx::Error::Database(error))
+                if error.code().is_some_and(|code| code == BUSY) && Instant::now() < deadline =>
+            {
+                sleep(PAUSE).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 /// The last migration that this program knows, the same in both folders.
