@@ -9,6 +9,7 @@
 
 mod architecture;
 mod broken_store;
+mod docs;
 mod http;
 mod store;
 mod support;
