@@ -9,7 +9,9 @@
 
 mod architecture;
 mod broken_store;
+mod container;
 mod docs;
 mod http;
+mod quickstart;
 mod store;
 mod support;
