@@ -4,7 +4,7 @@
 //! The selector finds the row, the checksum turns typos and junk away before any work, and secret scanners
 //! get a pattern with few false alarms. Nothing here prints more of a secret than its hint.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -54,6 +54,16 @@ impl Secret {
         text
     }
 
+    /// The text with every secret in it replaced by `[secret]`, a clipped one too: for what others sent or typed,
+    /// before it is written down.
+    pub fn redact(text: &str) -> Cow<'_, str> {
+        let mut redacted = Cow::Borrowed(text);
+        while let Some((start, end)) = find(redacted.as_bytes()) {
+            redacted.to_mut().replace_range(start..end, "[secret]");
+        }
+        redacted
+    }
+
     /// What finds the row.
     pub fn selector(&self) -> Selector {
         let mut selector = [0; SELECTOR];
@@ -66,6 +76,17 @@ impl Secret {
         let digest = Sha256::digest(self.reveal().as_bytes());
         Check([digest[0], digest[1]])
     }
+}
+
+/// Where the first secret in a text begins and ends.
+fn find(text: &[u8]) -> Option<(usize, usize)> {
+    /// More than a hint has, fewer than what is left of a secret that was clipped is worth guessing.
+    const DIGITS: usize = 16;
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    text.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX.as_bytes()).find_map(|(start, _)| {
+        let digits = text[start + PREFIX.len()..].iter().take_while(is_digit).count();
+        (digits >= DIGITS).then_some((start, start + PREFIX.len() + digits))
+    })
 }
 
 impl fmt::Debug for Secret {
@@ -170,6 +191,17 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "[secret]");
         assert_eq!(format!("{:?}", secret.selector()), "PTabababab…");
         assert_eq!(format!("{:?}", secret.check()), "[check]");
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_a_text_and_hints_stay() {
+        let secret = Secret::generate(&Fixed([0xab; CHECKSUMMED])).reveal();
+
+        assert_eq!(
+            Secret::redact(&format!("é{}, {}{}", *secret, *secret, &secret[..18])),
+            "é[secret], [secret][secret]"
+        );
+        assert_eq!(Secret::redact("PTabababab and PT"), "PTabababab and PT");
     }
 
     proptest! {

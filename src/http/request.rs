@@ -12,11 +12,11 @@ use actix_web::{
 };
 use tracing::Instrument;
 
-use crate::service::Service;
+use crate::{domain::Secret, service::Service};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request: the one that it came with, if that is harmless, or a fresh UUID.
+/// The id of a request: the one that it came with, if that may stand in a log, or a fresh UUID.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(HeaderValue);
 
@@ -24,7 +24,7 @@ impl RequestId {
     fn of(headers: &HeaderMap, service: &Service) -> Self {
         let mut sent = headers.get_all(X_REQUEST_ID);
         match (sent.next(), sent.next()) {
-            (Some(id), None) if is_harmless(id.as_bytes()) => Self(id.clone()),
+            (Some(id), None) if is_harmless(id.as_bytes()) && !holds_a_secret(id.as_bytes()) => Self(id.clone()),
             _ => Self(HeaderValue::from_str(&service.request_id().to_string()).expect("a UUID is visible ASCII")),
         }
     }
@@ -37,6 +37,14 @@ impl RequestId {
 /// `[A-Za-z0-9._:/+=-]{1,128}`: nothing that could forge a log line.
 fn is_harmless(id: &[u8]) -> bool {
     (1..=128).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || b"._:/+=-".contains(b))
+}
+
+/// Whether a secret stands in it, as it is or in the base64 of a Basic credential. It would go into every log line.
+fn holds_a_secret(id: &[u8]) -> bool {
+    // A project's id is 36 bytes, so that the ":PT" after it is always these four characters.
+    const BEFORE_DIGITS: &[u8] = b"OlBU";
+    let text = String::from_utf8_lossy(id);
+    Secret::redact(&text) != text || id.windows(BEFORE_DIGITS.len() + 64).any(|part| part.starts_with(BEFORE_DIGITS))
 }
 
 /// Middleware: gives the request its id and span, the answer its headers.
@@ -71,6 +79,8 @@ pub(super) async fn identify(
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
     use super::*;
 
     #[test]
@@ -81,5 +91,19 @@ mod tests {
         assert!(!is_harmless(b"a\"b"));
         assert!(!is_harmless(&[b'a'; 129]));
         assert!(!is_harmless("ä".as_bytes()));
+    }
+
+    #[test]
+    fn a_request_id_that_holds_a_secret_is_not_kept() {
+        let secret = format!("PT{}", "0a".repeat(24));
+        let basic = STANDARD.encode(format!("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d:{secret}"));
+        assert!(is_harmless(secret.as_bytes()) && is_harmless(basic.as_bytes()));
+
+        assert!(holds_a_secret(secret.as_bytes()));
+        assert!(holds_a_secret(format!("trace/{secret}").as_bytes()));
+        assert!(holds_a_secret(basic.as_bytes()));
+        assert!(!holds_a_secret(b"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"));
+        assert!(!holds_a_secret(b"OlBU"));
+        assert!(!holds_a_secret(b"PT0a0a0a0a"));
     }
 }
