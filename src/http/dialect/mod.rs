@@ -80,19 +80,23 @@ fn finish(
     response
 }
 
-/// The one place where a failure is logged. What a client did wrong is its own business.
+/// The one place where a failure is logged. What a client did wrong is its own business, and what it sent stays out
+/// of the log: people put secrets into every field.
 fn log(error: &Error) {
     match error {
         Error::Internal(cause) | Error::OutcomeUnknown(cause) => tracing::error!(%cause, "{error}"),
         Error::StoreAway(cause) => tracing::error!(%cause, "the store is away"),
         Error::SelectorTaken => tracing::error!("{error}"),
         Error::Overloaded => tracing::warn!("{error}"),
+        Error::Invalid(faults) => {
+            let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+            tracing::debug!(?fields, "refused: fields are not valid");
+        }
+        Error::UnsupportedBody(_) => tracing::debug!("refused: the body is of a type or coding that is not read"),
         Error::MalformedId
         | Error::MalformedBody(_)
-        | Error::UnsupportedBody(_)
         | Error::BodyTooLarge { .. }
         | Error::BodyTimeout
-        | Error::Invalid(_)
         | Error::Unauthenticated
         | Error::PermissionMissing { .. }
         | Error::ProjectNotFound
