@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{Config, Overrides},
+    domain::Secret,
     error::Error,
     telemetry,
 };
@@ -95,14 +96,30 @@ impl From<Error> for Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
     let (why, code) = match run(cli) {
         Ok(code) => return code,
         Err(Failure::Refused(why)) => (why, 1),
         Err(Failure::Misused(why)) => (why, 2),
     };
-    output::complain_error(&why);
+    // It may repeat what was typed.
+    output::complain_error(&Secret::redact(&why));
     ExitCode::from(code)
+}
+
+/// Says what the parser says, which repeats what was typed; or gives the help that was asked for.
+fn misread(error: &clap::Error) -> ExitCode {
+    let said = error.to_string();
+    let redacted = Secret::redact(&said);
+    if redacted == said {
+        let _gone = error.print();
+    } else {
+        output::complain(redacted.trim_end());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
