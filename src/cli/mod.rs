@@ -86,11 +86,12 @@ pub(crate) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         // Here the operator is asking: the cause is for them.
-        let cause = match &error {
-            Error::StoreAway(cause) | Error::OutcomeUnknown(cause) | Error::Internal(cause) => format!(": {cause}"),
-            _ => String::new(),
-        };
-        Self::Refused(format!("{error}{cause}"))
+        Self::Refused(match &error {
+            Error::StoreAway(cause) | Error::OutcomeUnknown(cause) => format!("{error}: {cause}"),
+            // What the client of a server is told to look up, in the log, under its request's id.
+            Error::Internal(cause) => cause.to_string(),
+            _ => error.to_string(),
+        })
     }
 }
 

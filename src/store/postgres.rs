@@ -82,6 +82,10 @@ impl SqlStore<Postgres> {
 #[async_trait]
 impl Store for SqlStore<Postgres> {
     async fn ready(&self) -> Result<(), Error> {
+        const IS_THERE: &str = "select to_regclass('refinery_schema_history') is not null";
+        if !read!(self, |pool| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(pool).await?)? {
+            return migrate::judge_schema(None, self.latest);
+        }
         let version = read!(self, |pool| {
             sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
                 .fetch_one(pool)

@@ -98,6 +98,10 @@ impl SqlStore<Sqlite> {
 #[async_trait]
 impl Store for SqlStore<Sqlite> {
     async fn ready(&self) -> Result<(), Error> {
+        const IS_THERE: &str = "select exists (select 1 from sqlite_schema where name = 'refinery_schema_history')";
+        if !read!(self, |pool| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(pool).await?)? {
+            return migrate::judge_schema(None, self.latest);
+        }
         let version = read!(self, |pool| {
             sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
                 .fetch_one(pool)
