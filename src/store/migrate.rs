@@ -79,8 +79,14 @@ impl From<refinery_core::Error> for MigrateError {
 pub async fn postgres(options: &PgConnectOptions) -> Result<Vec<String>, MigrateError> {
     /// Any number that no other program of the database uses: "tokensmi" in ASCII.
     const LOCK: i64 = 0x746f_6b65_6e73_6d69;
+    /// How long a server may be silent before it counts as away.
+    const CONNECT_LIMIT: Duration = Duration::from_secs(10);
     // A connection of its own: the lock belongs to the session, and ends with it whatever happens.
-    let mut connection = options.clone().options([("lock_timeout", "60s")]).connect().await?;
+    let options = options.clone().options([("lock_timeout", "60s")]);
+    let mut connection = tokio::time::timeout(CONNECT_LIMIT, options.connect()).await.map_err(|_| {
+        let silence = format!("the server did not answer within {} s", CONNECT_LIMIT.as_secs());
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silence))
+    })??;
     sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut connection).await?;
     let report = postgres_runner().run_async(&mut Adapter(&mut connection)).await;
     if let Err(error) = connection.close().await {
