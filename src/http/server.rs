@@ -39,7 +39,8 @@ pub async fn serve(
     .client_disconnect_timeout(std::time::Duration::from_secs(1))
     .keep_alive(settings.keep_alive)
     .max_connections(settings.max_connections)
-    .shutdown_timeout(settings.shutdown_timeout.as_secs())
+    // It takes whole seconds; none would cut off what is under way.
+    .shutdown_timeout(u64::try_from(settings.shutdown_timeout.as_millis().div_ceil(1000)).unwrap_or(u64::MAX))
     .tcp_nodelay(true)
     // Signals are the business of whoever called.
     .disable_signals()
