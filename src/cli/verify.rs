@@ -65,8 +65,7 @@ fn read_credential() -> Result<Option<Credential>, Failure> {
         .take(MOST)
         .read_to_end(&mut text)
         .map_err(|error| Failure::Refused(format!("stdin cannot be read: {error}")))?;
-    let line = text.strip_suffix(b"\n").unwrap_or(&text);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = text.strip_suffix(b"\r\n").or_else(|| text.strip_suffix(b"\n")).unwrap_or(&text);
     Ok(std::str::from_utf8(line).ok().and_then(Credential::parse))
 }
 
