@@ -11,14 +11,13 @@ use super::{Failure, output};
 use crate::{
     config::{Config, DatabaseUrl},
     domain::{Name, SecretText},
-    error::{Error, Field},
+    error::Error,
     service::{Bootstrapped, Service},
 };
 
 /// Fills an empty store. On a terminal both are printed; otherwise, in a container or under a supervisor, where
 /// stdout is a log, they go into a file and its path is printed. On a store with a project it does nothing.
-pub(super) async fn run(service: &Service, config: &Config, name: &str, base_url: &str) -> Result<(), Failure> {
-    let name = Name::parse(name).map_err(|problem| Error::invalid(Field::Name, problem))?;
+pub(super) async fn run(service: &Service, config: &Config, name: Name, base_url: &str) -> Result<(), Failure> {
     if !service.is_empty().await? {
         tracing::info!("the store is not empty, so --bootstrap does nothing");
         return Ok(());

@@ -12,6 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, bootstrap, output, store};
 use crate::{
     config::Config,
+    domain::Name,
+    error::{Error, Field},
     http::{self, Settings},
 };
 
@@ -30,6 +32,9 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Failure> {
+    // What the command line itself gets wrong is said before anything is made.
+    let first_name = args.bootstrap.as_deref().map(Name::parse).transpose();
+    let first_name = first_name.map_err(|problem| Error::invalid(Field::Name, problem))?;
     // The signals are taken first: one that comes during the start ends it in good order as well.
     let (mut terminate, mut interrupt) = signal(SignalKind::terminate())
         .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
@@ -48,7 +53,7 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         "" => format!("http://{}", reachable(address)),
         url => url.to_owned(),
     };
-    if let Some(name) = &args.bootstrap {
+    if let Some(name) = first_name {
         bootstrap::run(&service, config, name, &base_url).await?;
     }
 
