@@ -8,8 +8,13 @@ use crate::domain::Catalogue;
 /// Every variable of ours begins so.
 const PREFIX: &str = "TOKENSMITH_";
 
+/// What errors call it.
+const ENVIRONMENT: &str = "the environment";
+
 /// Variables of ours that are no configuration: the flag's own, and those of the tests.
-const NOT_OURS: [&str; 2] = ["TOKENSMITH_CONFIG", "TOKENSMITH_TEST_"];
+fn is_no_key(variable: &str) -> bool {
+    variable == "TOKENSMITH_CONFIG" || variable.starts_with("TOKENSMITH_TEST_")
+}
 
 /// Keys that may be read from a file that a variable names.
 const SECRETS: [&str; 2] = ["server.key", "database.url"];
@@ -19,22 +24,27 @@ pub(super) struct Sources(Layers);
 
 impl Sources {
     pub(super) fn read(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let known = known_keys();
         let mut layers = Layers::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
         if let Some(path) = &overrides.file {
+            let file = path.display().to_string();
             let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::Source(format!("cannot read {}: {error}", path.display())))?;
-            // Parsed here once for its own sake: the layers would not name the file in the error.
-            text.parse::<toml::Table>()
-                .map_err(|error| ConfigError::Source(format!("{} is no TOML: {}", path.display(), error.message())))?;
-            layers = layers.add_source(Named(path.display().to_string(), File::from_str(&text, FileFormat::Toml)));
+                .map_err(|error| ConfigError::Source(format!("cannot read {file}: {error}")))?;
+            let table: toml::Table = text.parse().map_err(|error| no_toml(&file, &text, &error))?;
+            let mut said = paths("", &table);
+            // An empty section that exists.
+            said.retain(|path| !path.ends_with('.') || !known.iter().any(|key| key.starts_with(path)));
+            refuse_unknown_keys(&file, &said, &known)?;
+            layers = layers.add_source(Named(file, File::from_str(&text, FileFormat::Toml)));
         }
-        layers = layers
-            .add_source(Named("the environment".to_owned(), pairs(environment(&overrides.environment)?)))
-            .add_source(Named("the flag --set".to_owned(), pairs(overrides.flags.iter().cloned().collect())));
+        let flags = overrides.flags.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
+        for (origin, pairs) in [(ENVIRONMENT, environment(&overrides.environment)?), ("the command line", flags)] {
+            let said: Vec<String> = pairs.keys().map(|key| key.replace("__", ".")).collect();
+            refuse_unknown_keys(origin, &said, &known)?;
+            let source = Environment::default().separator("__").source(Some(pairs));
+            layers = layers.add_source(Named(origin.to_owned(), source));
+        }
         let layers = layers.build().map_err(unreadable)?;
-        let defaults =
-            Layers::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml)).build().map_err(unreadable)?;
-        refuse_unknown_keys(&layers, &defaults)?;
         Ok(Self(layers))
     }
 
@@ -124,24 +134,19 @@ fn named(origin: &String, value: Value) -> Value {
     Value::new(Some(origin), kind)
 }
 
-/// `section__key` pairs as a source; the values are text.
-fn pairs(pairs: Map<String, String>) -> Environment {
-    Environment::default().separator("__").source(Some(pairs))
-}
-
-/// Our part of the environment, without the prefix; files are read.
+/// Our part of the environment as `section__key`, without the prefix; files are read.
 fn environment(variables: &[(String, String)]) -> Result<Map<String, String>, ConfigError> {
     let mut found = Map::new();
     for (variable, value) in variables {
         let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
-        if NOT_OURS.iter().any(|not_ours| variable.starts_with(not_ours)) {
+        if is_no_key(variable) {
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");
         if !key.contains('.') {
             return Err(ConfigError::UnknownKey {
                 key: variable.clone(),
-                origin: "the environment".to_owned(),
+                origin: ENVIRONMENT.to_owned(),
                 suggestion: format!("; section and key are joined by two underscores, as in {PREFIX}SERVER__BIND"),
             });
         }
@@ -166,53 +171,58 @@ fn environment(variables: &[(String, String)]) -> Result<Map<String, String>, Co
     Ok(found)
 }
 
-/// Every key is in the defaults; what is not there does not exist.
-fn refuse_unknown_keys(layers: &Layers, defaults: &Layers) -> Result<(), ConfigError> {
-    let sections = |layers: &Layers| -> Result<Map<String, Value>, ConfigError> {
-        layers.cache.clone().into_table().map_err(unreadable)
-    };
-    let defaults = sections(defaults)?;
-    let known: Vec<String> = defaults
-        .iter()
-        .flat_map(|(section, keys)| {
-            let keys = keys.clone().into_table().unwrap_or_default();
-            keys.into_keys().map(move |key| format!("{section}.{key}"))
-        })
-        .collect();
-    for (section, value) in sections(layers)? {
-        let origin = origin(&value);
-        let ValueKind::Table(keys) = value.kind else {
-            return Err(unknown(&section, origin, &known));
-        };
-        if keys.is_empty() && !defaults.contains_key(&section) {
-            return Err(unknown(&section, origin, &known));
-        }
-        for (key, value) in keys {
-            let key = format!("{section}.{key}");
-            if !known.contains(&key) {
-                return Err(unknown(&key, self::origin(&value), &known));
-            }
-        }
-    }
-    Ok(())
+/// Every key that exists: those of the defaults.
+fn known_keys() -> Vec<String> {
+    let defaults: toml::Table = DEFAULT.parse().expect("the tests read it");
+    paths("", &defaults)
 }
 
-fn unknown(key: &str, origin: String, known: &[String]) -> ConfigError {
-    let nearest = known
+/// The keys of a table with the tables that they stand in, as `section.key`; an empty table ends with a dot.
+fn paths(prefix: &str, table: &toml::Table) -> Vec<String> {
+    table
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate))
+        .flat_map(|(key, value)| match value {
+            toml::Value::Table(below) if below.is_empty() => vec![format!("{prefix}{key}.")],
+            toml::Value::Table(below) => paths(&format!("{prefix}{key}."), below),
+            _ => vec![format!("{prefix}{key}")],
+        })
+        .collect()
+}
+
+/// Asked of each layer by itself: laid over each other, tables forget where they came from.
+fn refuse_unknown_keys(origin: &str, said: &[String], known: &[String]) -> Result<(), ConfigError> {
+    match said.iter().find(|path| !known.contains(path)) {
+        Some(unknown) => Err(ConfigError::UnknownKey {
+            key: unknown.strip_suffix('.').filter(|key| !key.is_empty()).unwrap_or(unknown).to_owned(),
+            origin: origin.to_owned(),
+            suggestion: suggest(unknown, known),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn suggest(key: &str, known: &[String]) -> String {
+    // A bare `bind` is like server.bind, whose section was forgotten.
+    let likeness = |known: &str| {
+        let is_its_end = known.split_once('.').is_some_and(|(_, end)| end == key);
+        if is_its_end { 1.0 } else { strsim::jaro_winkler(key, known) }
+    };
+    known
+        .iter()
+        .map(|candidate| (likeness(candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let suggestion = nearest.map_or_else(
-        || "; 'tokensmith config check' prints all keys".to_owned(),
-        |(_, nearest)| format!("; did you mean {nearest}?"),
-    );
-    ConfigError::UnknownKey { key: key.to_owned(), origin, suggestion }
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(
+            || "; 'tokensmith config check' prints all keys".to_owned(),
+            |(_, nearest)| format!("; did you mean {nearest}?"),
+        )
 }
 
 fn wrong(key: &str, value: &Value, expected: &str, is_secret: bool) -> ConfigError {
     let shown = match &value.kind {
-        _ if is_secret => "not shown, because it may hold a secret".to_owned(),
+        _ if is_secret => "[secret]".to_owned(),
+        // A URL with a password, wherever it strayed to.
+        ValueKind::String(text) if text.contains('@') => "[secret]".to_owned(),
         ValueKind::String(text) => format!("{text:?}"),
         other => other.to_string(),
     };
@@ -221,6 +231,13 @@ fn wrong(key: &str, value: &Value, expected: &str, is_secret: bool) -> ConfigErr
 
 fn origin(value: &Value) -> String {
     value.origin().unwrap_or("the defaults").to_owned()
+}
+
+/// Not the parser's whole complaint: it would show the line, and a secret in it.
+fn no_toml(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    ConfigError::Source(format!("{file}, line {line}, is no TOML: {}", error.message()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is a map_err")]
