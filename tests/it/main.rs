@@ -9,9 +9,13 @@
 
 mod architecture;
 mod broken_store;
+mod cli;
+mod config;
 mod container;
 mod docs;
 mod http;
+mod process;
 mod quickstart;
+mod secrecy;
 mod store;
 mod support;

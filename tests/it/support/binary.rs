@@ -1,16 +1,19 @@
 //! The real binary, as an operator runs it.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokensmith::domain::ProjectId;
 
-use super::log;
+use super::{Project, app::COMPATIBILITY, log};
 
 /// How long to wait for what takes a moment on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +26,10 @@ pub fn tokensmith(directory: &Path) -> Command {
             command.env_remove(key);
         }
     }
+    // Help is wrapped to it, and Postgres' own variables fill in what an address leaves out.
+    for key in ["COLUMNS", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"] {
+        command.env_remove(key);
+    }
     command
         .current_dir(directory)
         .env("TOKENSMITH_HASHING__MEMORY_KIB", "64")
@@ -30,48 +37,162 @@ pub fn tokensmith(directory: &Path) -> Command {
     command
 }
 
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Ran {
+    /// It did what it was asked; what it printed.
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.stdout
+    }
+
+    /// As `done`, read as JSON.
+    #[track_caller]
+    pub fn json(self) -> Value {
+        serde_json::from_str(&self.done()).unwrap()
+    }
+
+    /// It was refused, and said nothing on stdout; what it complained.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        self.failed(1)
+    }
+
+    /// The command line or the configuration was wrong, and it said nothing on stdout; what it complained.
+    #[track_caller]
+    pub fn misused(self) -> String {
+        self.failed(2)
+    }
+
+    #[track_caller]
+    fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        assert!(self.stderr.starts_with("error: "), "{self:?}");
+        self.stderr
+    }
+}
+
+/// Runs a command to its end, with nothing on stdin.
+pub fn run(command: &mut Command) -> Ran {
+    run_with(command, b"")
+}
+
+/// Runs a command to its end. What it says on stderr goes into the log of the test run.
+pub fn run_with(command: &mut Command, stdin: &[u8]) -> Ran {
+    let began = Instant::now();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut input, stdin) = (child.stdin.take().unwrap(), stdin.to_vec());
+    // It may end without having read everything.
+    thread::spawn(move || drop(input.write_all(&stdin)));
+    let stdout = read_in_background(child.stdout.take().unwrap());
+    let stderr = read_in_background(child.stderr.take().unwrap());
+    let mut child = Killed(child);
+    let status = child.wait();
+    let took = began.elapsed();
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    stderr.lines().for_each(log::append);
+    Ran { code: status.code().expect("no signal ended it"), stdout, stderr, took }
+}
+
+fn read_in_background(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// A child that does not outlive the test.
+struct Killed(Child);
+
+impl Killed {
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
 /// A running `tokensmith serve` on a free port, killed when dropped. It logs JSON at level trace, and its lines
 /// go into the log of the test run.
 pub struct Binary {
-    child: Child,
+    child: Killed,
     /// Where it serves.
     pub address: String,
+    /// Every log line that `wait_for` has passed.
+    pub seen: Vec<String>,
     lines: mpsc::Receiver<String>,
+    stdout: Option<thread::JoinHandle<String>>,
+    client: Client,
 }
 
 impl Binary {
     /// Starts `serve` and waits until it serves. The command's arguments and environment are the caller's.
-    pub fn serve(mut command: Command) -> Self {
+    pub fn serve(command: Command) -> Self {
+        Self::serve_to(command, Stdio::piped())
+    }
+
+    /// As `serve`, with a stdout of the test's own.
+    pub fn serve_to(mut command: Command, stdout: Stdio) -> Self {
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let mut child = command
             .args(["--set", "server.bind=127.0.0.1:0", "--set", "log.format=json", "--set", "log.level=trace"])
             .stdin(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // It holds the test's end of stdout, which would never close.
+        drop(command);
         let (sender, lines) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
+        let stdout = child.stdout.take().map(read_in_background);
+        thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 log::append(&line);
                 let _gone = sender.send(line);
             }
         });
-        let mut binary = Self { child, address: String::new(), lines };
+        let (address, seen) = (String::new(), Vec::new());
+        let mut binary = Self { child: Killed(child), address, seen, lines, stdout, client };
         let serving = binary.wait_for("serving");
         binary.address = serving["address"].as_str().unwrap().to_owned();
         binary
     }
 
     /// Waits for the log line with that message.
+    #[track_caller]
     pub fn wait_for(&mut self, message: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no log line {message:?}"));
-            if let Ok(line) = serde_json::from_str::<Value>(&line)
-                && line["message"] == message
-            {
-                return line;
+            let parsed: Value = serde_json::from_str(&line).unwrap_or_default();
+            self.seen.push(line);
+            if parsed["message"] == message {
+                return parsed;
             }
         }
     }
@@ -82,26 +203,53 @@ impl Binary {
 
     /// Sends a signal, by the name that kill(1) knows.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args(["-s", name, &self.child.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.child.wait()
     }
-}
 
-impl Drop for Binary {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
+    /// Ends it as a supervisor does. Gives back all that it wrote: stdout, and the lines of its log.
+    #[track_caller]
+    pub fn stop(mut self) -> (String, Vec<String>) {
+        self.signal("TERM");
+        let status = self.wait();
+        assert_eq!(status.code(), Some(0));
+        self.seen.extend(self.lines.iter());
+        (self.stdout.take().map_or(String::new(), |read| read.join().unwrap()), self.seen)
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
+    }
+
+    /// A request to the compatibility API, with a project's management token.
+    pub fn compatibility(&self, method: Method, as_project: &Project, path: &str) -> RequestBuilder {
+        self.request(method, &format!("{COMPATIBILITY}{path}"))
+            .basic_auth(as_project.id.to_string(), Some(&as_project.secret))
+    }
+
+    /// Issues a token that manages, and gives back its id and secret.
+    pub async fn issue(&self, as_project: &Project) -> (String, String) {
+        let path = format!("/Accounts/{}/tokens", as_project.id);
+        let body = json!({ "name": "issued", "permissions": ["management"] });
+        let response = self.compatibility(Method::POST, as_project, &path).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let body: Value = response.json().await.unwrap();
+        (body["id"].as_str().unwrap().to_owned(), body["token"].as_str().unwrap().to_owned())
+    }
+
+    /// Whether a credential manages: a call that changes nothing and finds nothing.
+    pub async fn manages(&self, project: ProjectId, secret: &str) -> bool {
+        let nothing = format!("{COMPATIBILITY}/nothing");
+        let response = self.request(Method::GET, &nothing).basic_auth(project, Some(secret)).send().await.unwrap();
+        match response.status().as_u16() {
+            404 => true,
+            401 => false,
+            other => panic!("{other} for a credential"),
+        }
     }
 }

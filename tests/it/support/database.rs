@@ -136,6 +136,11 @@ impl Database {
 
     /// Everything that the database holds, as text: what a thief of a backup would read.
     pub async fn dump(&self) -> String {
+        String::from_utf8_lossy(&self.dump_bytes().await).into_owned()
+    }
+
+    /// The same as it is.
+    pub async fn dump_bytes(&self) -> Vec<u8> {
         const TABLES: [&str; 4] = ["projects", "tokens", "token_secrets", "refinery_schema_history"];
         match self {
             Self::Sqlite(directory) => {
@@ -143,7 +148,7 @@ impl Database {
                 for entry in std::fs::read_dir(directory.path()).unwrap() {
                     all.extend(std::fs::read(entry.unwrap().path()).unwrap());
                 }
-                String::from_utf8_lossy(&all).into_owned()
+                all
             }
             Self::Postgres(name) => {
                 let mut connection = super::postgres::options(Some(name)).connect().await.unwrap();
@@ -155,7 +160,7 @@ impl Database {
                     all.push_str(&rows);
                 }
                 connection.close().await.unwrap();
-                all
+                all.into_bytes()
             }
         }
     }

@@ -7,13 +7,17 @@ mod binary;
 mod broken;
 mod database;
 mod log;
+mod operator;
 mod postgres;
 mod seeded;
+mod text;
 
 pub use answer::{Answer, Raw};
 pub use app::{App, COMPATIBILITY, Options, Project, basic};
-pub use binary::{Binary, tokensmith};
+pub use binary::{Binary, Ran, run, run_with, tokensmith};
 pub use broken::{Break, BrokenStore, INTERNALS, When};
 pub use database::{Backend, Database, catalogue};
 pub use log::log;
+pub use operator::{Operator, created};
 pub use seeded::{FixedClock, SeededEntropy};
+pub use text::{forms_of, masked};

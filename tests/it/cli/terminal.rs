@@ -1,0 +1,147 @@
+//! `serve --bootstrap` where stdout is a terminal: a pseudoterminal is given to the real binary.
+
+use std::{
+    ffi::OsStr,
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    os::unix::ffi::OsStrExt,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use insta::{allow_duplicates, assert_snapshot};
+use rstest::rstest;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::Value;
+
+use crate::support::{Backend, Binary, Operator, created, masked};
+
+/// What stands on a terminal.
+struct Screen {
+    text: String,
+    chunks: mpsc::Receiver<String>,
+    keyboard: File,
+}
+
+impl Screen {
+    /// A terminal to be given away, and its screen.
+    fn with_terminal() -> (Self, File) {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let terminal = OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).unwrap();
+        let (sender, chunks) = mpsc::channel();
+        let keyboard = File::from(master.try_clone().unwrap());
+        thread::spawn(move || {
+            let (mut master, mut bytes) = (File::from(master), [0; 4096]);
+            // Linux ends it with an error when the last writer has gone.
+            while let Ok(count @ 1..) = master.read(&mut bytes) {
+                let _gone = sender.send(String::from_utf8_lossy(&bytes[..count]).replace("\r\n", "\n"));
+            }
+        });
+        (Self { text: String::new(), chunks, keyboard }, terminal)
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn wait_for(&mut self, end: &str) {
+        while !self.text.ends_with(end) {
+            self.text.push_str(&self.chunks.recv_timeout(Duration::from_secs(60)).expect("more on the screen"));
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_project_and_token_are_printed_with_a_curl_command_that_works_as_pasted(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::new(backend).await;
+    let (mut screen, terminal) = Screen::with_terminal();
+
+    let binary = Binary::serve_to(operator.command(&["serve", "--bootstrap"]), Stdio::from(terminal));
+    screen.wait_for("permissions=messaging\n\n");
+    let shown = screen.text.as_str();
+
+    allow_duplicates! {
+        assert_snapshot!(masked(shown).replace(&binary.address, "<address>"), @r#"
+        project      <uuid>
+        name         Default project
+
+        token        <uuid>
+        name         management
+        of project   <uuid>
+        permissions  management
+        secret       <secret>
+
+        The secret is shown this once. Keep it now.
+
+        Issue a token with it, in another terminal:
+
+        curl http://<address>/api/laml/2010-04-01/Accounts/<uuid>/tokens \
+          -u '<uuid>:<secret>' \
+          --data-urlencode "name=John Doe's Token" \
+          -d permissions=calling -d permissions=chat -d permissions=messaging
+        "#);
+    }
+    assert!(!operator.bootstrap_file().exists());
+
+    let command = &shown[shown.find("curl ").expect("a curl command on the screen")..];
+    let ran = Command::new("sh").args(["-c", command]).env("NO_PROXY", "*").output().unwrap();
+    let complaint = String::from_utf8_lossy(&ran.stderr);
+    assert_ne!(
+        ran.status.code(),
+        Some(127),
+        "curl is needed to try the command that is printed; install it: {complaint}"
+    );
+    let body: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("curl got no JSON: {complaint}"));
+    let secret = body["token"].as_str().unwrap();
+    assert_eq!(body["name"], "John Doe's Token");
+    assert_eq!(body["permissions"], serde_json::json!(["calling", "chat", "messaging"]));
+    let project = shown.lines().find_map(|line| line.strip_prefix("project ")).unwrap().trim();
+    let ran = operator.run_with(&["token", "verify", "-p", "messaging"], format!("{project}:{secret}"));
+    ran.done();
+    binary.stop();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn before_a_project_is_deleted_it_asks(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let operator = Operator::migrated(backend).await;
+    let project = operator.project("Acme");
+    let id = project.id.to_string();
+
+    for (answer, code) in [("\n", 1), ("n\n", 1), ("yes please\n", 1), ("y\n", 0)] {
+        let (mut screen, mut terminal) = Screen::with_terminal();
+        let mut command = operator.command(&["project", "delete", &id]);
+        command.stdin(terminal.try_clone().unwrap()).stderr(terminal.try_clone().unwrap()).stdout(Stdio::piped());
+        let child = command.spawn().unwrap();
+        screen.wait_for("[y/N] ");
+        screen.type_in(answer);
+        let output = child.wait_with_output().unwrap();
+
+        assert_eq!(output.status.code(), Some(code), "{answer:?}");
+        assert_eq!(output.stdout.is_empty(), code != 0);
+        terminal.flush().unwrap();
+        assert!(screen.text.contains("This deletes the project \"Acme\""), "{}", screen.text);
+        assert!(screen.text.contains(&format!("({id}) and its 1 token.")), "{}", screen.text);
+        assert_eq!(operator.verifies(project.id, &project.secret), code != 0);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_go_to_no_file(#[values(Backend::Sqlite)] backend: Backend) {
+    let operator = Operator::migrated(backend).await;
+
+    let ran = operator.run(&["project", "create", "x", "--json", "--set", "log.level=trace"]);
+
+    assert!(!ran.stderr.is_empty());
+    assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    created(&ran.json());
+}

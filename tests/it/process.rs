@@ -1,0 +1,300 @@
+//! The life of the process: its start, its work, its end at a signal, and what the next one finds.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Backend, Binary, Operator, Project};
+
+const STOPPING: &str = "stopping: no new connections; requests under way are answered";
+
+/// A request to issue a token whose head the server has read and whose body it is waiting for.
+struct Pending {
+    stream: TcpStream,
+    body: String,
+}
+
+impl Pending {
+    fn begin(binary: &Binary, project: &Project) -> Self {
+        let mut stream = TcpStream::connect(&binary.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let body = json!({ "name": "in flight", "permissions": ["chat"] }).to_string();
+        let credential = STANDARD.encode(format!("{}:{}", project.id, project.secret));
+        write!(
+            stream,
+            "POST /api/laml/2010-04-01/Accounts/{}/tokens HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {credential}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            project.id,
+            binary.address,
+            body.len(),
+        )
+        .unwrap();
+        // The server asks for the body: the request is under way.
+        let mut asked = [0; 25];
+        stream.read_exact(&mut asked).unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+        Self { stream, body }
+    }
+
+    fn send(&mut self, part: std::ops::Range<usize>) {
+        self.stream.write_all(&self.body.as_bytes()[part]).unwrap();
+    }
+
+    /// The status, and the secret that was issued.
+    fn answer(&mut self) -> (u16, String) {
+        let mut answer = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n")
+                && let Ok(body) = serde_json::from_str::<Value>(body)
+            {
+                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+                return (status, body["token"].as_str().unwrap_or(&text).to_owned());
+            }
+            match self.stream.read(&mut chunk).unwrap() {
+                0 => panic!("the connection ended after {text:?}"),
+                count => answer.extend(&chunk[..count]),
+            }
+        }
+    }
+}
+
+fn stopped(mut binary: Binary) -> Vec<String> {
+    assert_eq!(binary.wait().code(), Some(0));
+    binary.wait_for("stopped");
+    binary.seen
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_outlives_the_process(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let operator = Operator::migrated(backend).await;
+    let project = operator.project("Acme");
+
+    let binary = operator.serve();
+    let (kept_id, kept) = binary.issue(&project).await;
+    let (dead_id, dead) = binary.issue(&project).await;
+    let path = |id: &str| format!("/Accounts/{}/tokens/{id}", project.id);
+    let patch = binary.compatibility(Method::PATCH, &project, &path(&kept_id)).json(&json!({ "name": "renamed" }));
+    assert_eq!(patch.send().await.unwrap().status(), 200);
+    let delete = binary.compatibility(Method::DELETE, &project, &path(&dead_id));
+    assert_eq!(delete.send().await.unwrap().status(), 204);
+    binary.stop();
+
+    let binary = operator.serve();
+    assert!(binary.manages(project.id, &kept).await);
+    assert!(!binary.manages(project.id, &dead).await);
+    let patch = binary.compatibility(Method::PATCH, &project, &path(&kept_id)).json(&json!({}));
+    let body: Value = patch.send().await.unwrap().json().await.unwrap();
+    assert_eq!(body["name"], "renamed");
+    let delete = binary.compatibility(Method::DELETE, &project, &path(&dead_id));
+    assert_eq!(delete.send().await.unwrap().status(), 404);
+    binary.stop();
+    assert!(operator.verifies(project.id, &kept));
+    assert!(!operator.verifies(project.id, &dead));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_loses_nothing_that_was_answered(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::migrated(backend).await;
+    let project = operator.project("Acme");
+
+    let mut binary = operator.serve();
+    let (_, kept) = binary.issue(&project).await;
+    let (dead_id, dead) = binary.issue(&project).await;
+    let path = format!("/Accounts/{}/tokens/{dead_id}", project.id);
+    let deleted = binary.compatibility(Method::DELETE, &project, &path).send().await.unwrap();
+    binary.signal("KILL");
+    binary.wait();
+
+    assert_eq!(deleted.status(), 204);
+    let binary = operator.serve();
+    assert!(binary.manages(project.id, &kept).await);
+    assert!(!binary.manages(project.id, &dead).await);
+    binary.stop();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_within_two_seconds_of_its_start(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let operator = Operator::new(backend).await;
+    let began = Instant::now();
+
+    let binary = operator.serve();
+    let live = binary.request(Method::GET, "/livez").send().await.unwrap();
+    let ready = binary.request(Method::GET, "/readyz").send().await.unwrap();
+    let took = began.elapsed();
+
+    assert_eq!((live.status().as_u16(), ready.status().as_u16()), (200, 200));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    binary.stop();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn either_signal_ends_it_with_zero_and_is_logged(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("TERM", "INT")] signal: &str,
+) {
+    let operator = Operator::migrated(backend).await;
+    let mut binary = operator.serve();
+
+    binary.signal(signal);
+
+    let line = binary.wait_for("signal received");
+    assert_eq!(line["signal"], format!("SIG{signal}"));
+    stopped(binary);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_do_not_hold_up_the_end(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let operator = Operator::migrated(backend).await;
+    let binary = operator.serve();
+    let mut silent = TcpStream::connect(&binary.address).unwrap();
+    let mut idle = TcpStream::connect(&binary.address).unwrap();
+    write!(idle, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(idle.read(&mut [0; 4096]).unwrap() > 0);
+
+    let began = Instant::now();
+    binary.stop();
+    let took = began.elapsed();
+
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    // Not an answer, but an end.
+    assert!(matches!(silent.read(&mut [0; 1]), Ok(0) | Err(_)));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_flight_is_answered_and_no_new_connection_is_taken(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("TERM", "INT")] signal: &str,
+) {
+    let operator = Operator::migrated(backend).await;
+    let project = operator.project("Acme");
+    let mut binary = operator.serve();
+    let mut pending = Pending::begin(&binary, &project);
+    let whole = pending.body.len();
+    pending.send(0..whole / 2);
+
+    binary.signal(signal);
+    binary.wait_for(STOPPING);
+    let refused = refused_within(&binary.address, Duration::from_secs(5));
+    pending.send(whole / 2..whole);
+    let (status, secret) = pending.answer();
+
+    assert_eq!(status, 200, "{secret}");
+    assert!(refused, "new connections are still taken");
+    stopped(binary);
+    assert!(operator.verifies(project.id, &secret));
+}
+
+/// Whether connections come to be refused.
+fn refused_within(address: &str, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_longer_than_the_shutdown_timeout_is_cut_off_and_it_still_ends_with_zero() {
+    let operator = Operator::migrated(Backend::Sqlite).await;
+    let project = operator.project("Acme");
+    let mut command = operator.command(&["serve", "--set", "server.shutdown_timeout=1s"]);
+    command.args(["--set", "server.body_timeout=1m"]);
+    let mut binary = Binary::serve(command);
+    let _never_sent = Pending::begin(&binary, &project);
+
+    let began = Instant::now();
+    binary.signal("TERM");
+    let status = binary.wait();
+    let took = began.elapsed();
+
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// The workers end one by one. A database connection must not end with the worker that happened to open it.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_worker_ends_with_is_not_missed_by_its_neighbour(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::migrated(backend).await;
+    let project = operator.project("Acme");
+    let mut binary = Binary::serve(operator.command(&["serve", "--set", "server.workers=2"]));
+    // Connections are handed to the workers in turn.
+    let mut pending: Vec<Pending> = (0..16).map(|_| Pending::begin(&binary, &project)).collect();
+    let mut secrets = Vec::new();
+
+    // One worker's requests open the database connections, and end.
+    for pending in pending.iter_mut().step_by(2) {
+        let whole = pending.body.len();
+        pending.send(0..whole);
+    }
+    for pending in pending.iter_mut().step_by(2) {
+        secrets.push(pending.answer());
+    }
+    binary.signal("TERM");
+    binary.wait_for(STOPPING);
+    // The first worker has nothing under way and ends; the other one's requests come after that.
+    assert!(refused_within(&binary.address, Duration::from_secs(5)));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for pending in pending.iter_mut().skip(1).step_by(2) {
+        let whole = pending.body.len();
+        pending.send(0..whole);
+    }
+    for pending in pending.iter_mut().skip(1).step_by(2) {
+        secrets.push(pending.answer());
+    }
+
+    let log = stopped(binary);
+    assert_eq!(secrets.iter().filter(|(status, _)| *status != 200).count(), 0, "{secrets:?}\n{}", log.join("\n"));
+    for (_, secret) in secrets {
+        assert!(operator.verifies(project.id, &secret));
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_that_was_accepted_is_answered_at_the_end(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::migrated(backend).await;
+    let project = operator.project("Acme");
+    let mut binary = Binary::serve(operator.command(&["serve", "--set", "server.workers=2"]));
+    let mut pending: Vec<Pending> = (0..48).map(|_| Pending::begin(&binary, &project)).collect();
+
+    for (number, pending) in pending.iter_mut().enumerate() {
+        let whole = pending.body.len();
+        pending.send(0..whole);
+        if number == 16 {
+            binary.signal("TERM");
+        }
+    }
+    let secrets: Vec<(u16, String)> = pending.iter_mut().map(Pending::answer).collect();
+
+    binary.wait_for("signal received");
+    stopped(binary);
+    for (status, secret) in secrets {
+        assert_eq!(status, 200, "{secret}");
+        assert!(operator.verifies(project.id, &secret));
+    }
+}
