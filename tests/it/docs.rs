@@ -25,7 +25,7 @@ fn configuration() -> String {
             let value = value.replace(",]", "]").replace(",", ", ").replace(",  ", ", ");
             let variable = format!("TOKENSMITH_{}__{}", section.to_uppercase(), key.to_uppercase());
             write!(text, "\n### `{section}.{key}`\n\n{}\n\n", comment.join("\n")).unwrap();
-            write!(text, "Default `{value}`; environment `{variable}`.\n").unwrap();
+            writeln!(text, "Default `{value}`; environment `{variable}`.").unwrap();
             comment.clear();
         } else if line.is_empty() && section.is_empty() && !comment.is_empty() {
             // The head of the file: what is indented is a list or an example.
