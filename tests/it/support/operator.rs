@@ -28,10 +28,6 @@ impl Operator {
         Self { database: Database::migrated(backend).await, directory: TempDir::new().unwrap() }
     }
 
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
     /// Where `serve --bootstrap` keeps the first secret.
     pub fn bootstrap_file(&self) -> PathBuf {
         let directory = match &self.database {
