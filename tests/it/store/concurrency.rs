@@ -10,7 +10,7 @@ use tokensmith::{
     service::Service,
 };
 
-use super::{assert_whole, credential, issue, name, new_token, operator, token_id};
+use super::{assert_whole, credential, issue, name, new_token, operator, token_id, until_someone_waits_for_a_lock};
 use crate::support::{App, Backend, Options, Project, Raw, catalogue};
 
 async fn reach_of(service: &Service, project: &Project) -> Reach {
@@ -158,7 +158,7 @@ async fn a_write_waits_for_the_revocation_of_its_caller_and_is_refused() {
 
     let service = app.service.clone();
     let writing = tokio::spawn(async move { service.issue(elsewhere, new_token("late")).await });
-    until_someone_waits_for_a_lock(&app).await;
+    until_someone_waits_for_a_lock(&app, 1).await;
     assert!(!writing.is_finished());
     transaction.commit().await.unwrap();
 
@@ -181,22 +181,11 @@ async fn a_revocation_waits_for_the_write_that_its_victim_is_in() {
 
     let (service, victim, root) = (app.service.clone(), token_id(&caller), app.root.id);
     let revoking = tokio::spawn(async move { service.revoke(operator(root), victim).await });
-    until_someone_waits_for_a_lock(&app).await;
+    until_someone_waits_for_a_lock(&app, 1).await;
     assert!(!revoking.is_finished());
     transaction.commit().await.unwrap();
 
     revoking.await.unwrap().unwrap();
-}
-
-async fn until_someone_waits_for_a_lock(app: &App) {
-    const WAITING: &str = "select count(*) from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'";
-    for _ in 0..2000 {
-        if app.database.count(WAITING).await > 0 {
-            return;
-        }
-    }
-    panic!("nobody waits for a lock");
 }
 
 #[rstest]

@@ -17,11 +17,11 @@ use crate::support::{App, Backend, Database, Options, catalogue};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_494_884_000_000);
 
-fn row(parent: Option<ProjectId>) -> Row {
+pub(super) fn row(parent: Option<ProjectId>) -> Row {
     Row::new(SystemEntropy.uuid().into(), name("row"), parent, NOW)
 }
 
-fn rows_for(project: ProjectId) -> (Token, StoredSecret) {
+pub(super) fn rows_for(project: ProjectId) -> (Token, StoredSecret) {
     let secret = tokensmith::domain::Secret::generate(&SystemEntropy);
     let stored = StoredSecret {
         id: SecretId::from(SystemEntropy.uuid()),

@@ -3,6 +3,7 @@
 mod concurrency;
 mod contract;
 mod failures;
+mod interrupted;
 mod lists;
 mod migrations;
 
@@ -11,7 +12,7 @@ use tokensmith::{
     service::Service,
 };
 
-use crate::support::{Database, Project, catalogue};
+use crate::support::{App, Database, Project, catalogue};
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -58,4 +59,16 @@ async fn assert_whole(database: &Database) {
     ] {
         assert_eq!(database.count(query).await, 0, "{what}");
     }
+}
+
+/// Waits until so many sessions of a Postgres database wait for a lock.
+async fn until_someone_waits_for_a_lock(app: &App, sessions: i64) {
+    const WAITING: &str = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    for _ in 0..2000 {
+        if app.database.count(WAITING).await == sessions {
+            return;
+        }
+    }
+    panic!("not as many wait for a lock");
 }

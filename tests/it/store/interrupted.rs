@@ -1,0 +1,125 @@
+//! Operations that are cut short: by whoever asked, by the line, by the server.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use rstest::rstest;
+use tokensmith::{
+    domain::{Actor, Project, ProjectId, TokenId},
+    error::Error,
+    store::{Store, TokenRows, postgres},
+};
+
+use super::{
+    assert_whole,
+    contract::{row, rows_for},
+};
+use crate::support::{Backend, CutAt, Database, Line, catalogue};
+
+/// How long to wait for what should come at once, on a busy machine.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// A store by a line of its own, and a project to write to.
+async fn by_line(database: &Database, time_limit: Duration) -> (Line, Arc<dyn Store>, Project) {
+    let line = Line::to(database).await;
+    let options = postgres::Options { connect: line.options(), max_connections: 2, time_limit };
+    let store = postgres::open(&options, Arc::new(catalogue()));
+    let project = row(None);
+    store.create_project(&project, None).await.unwrap();
+    (line, store, project)
+}
+
+/// Writes a token; its id goes with the answer.
+async fn write(store: &dyn Store, project: ProjectId) -> (TokenId, Result<(), Error>) {
+    let (token, secret) = rows_for(project);
+    (token.id, store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10_000).await)
+}
+
+/// Polls so many times and gives up, unless the work is done by then.
+async fn give_up_after<F: Future>(polls: u32, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let mut left = polls;
+    poll_fn(|context| {
+        left -= 1;
+        match work.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_given_up_at_any_point_leaves_nothing_open(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = Database::migrated(backend).await;
+    let store = database.open(catalogue());
+    let project = row(None);
+    store.create_project(&project, None).await.unwrap();
+
+    // A few times over: how far so many polls go is a matter of luck.
+    for polls in (1..16).cycle().take(120) {
+        if let Some((_, written)) = give_up_after(polls, write(&*store, project.id)).await {
+            written.unwrap();
+        }
+        write(&*store, project.id).await.1.unwrap();
+    }
+    assert_whole(&database).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_given_up_at_any_point_leaves_a_store_that_reads(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = Database::migrated(backend).await;
+    let store = database.open(catalogue());
+    let project = row(None);
+    store.create_project(&project, None).await.unwrap();
+
+    for polls in (1..8).cycle().take(56) {
+        let _given_up = give_up_after(polls, store.find_project(project.id)).await;
+        assert_eq!(store.find_project(project.id).await.unwrap(), Some(project.clone()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_breaks_before_the_commit_is_not_noticed() {
+    let database = Database::migrated(Backend::Postgres).await;
+    for text in ["BEGIN", "update projects", "insert into tokens", "insert into token_secrets"] {
+        for how in [CutAt::Before, CutAt::After] {
+            let (line, store, project) = by_line(&database, SLACK).await;
+            line.cut(text, how);
+
+            let (_, written) = write(&*store, project.id).await;
+
+            written.unwrap();
+            assert!(line.has_been_cut(), "{text}");
+            assert_eq!(store.count_holdings(project.id).await.unwrap().tokens, 1, "{text} {how:?}");
+            assert_whole(&database).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_an_unknown_outcome_and_is_not_repeated() {
+    let database = Database::migrated(Backend::Postgres).await;
+    let (line, store, project) = by_line(&database, SLACK).await;
+    for (how, happened) in [(CutAt::Before, false), (CutAt::After, true)] {
+        line.cut("COMMIT", how);
+
+        let (id, written) = write(&*store, project.id).await;
+
+        assert!(matches!(written, Err(Error::OutcomeUnknown(_))), "{written:?}");
+        assert_eq!(store.find_any_token(id).await.unwrap().is_some(), happened);
+        assert_whole(&database).await;
+    }
+}
