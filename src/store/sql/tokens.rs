@@ -79,10 +79,13 @@ macro_rules! tokens {
                 write!(self, |tx| {
                     let project = Self::find_owner(tx, reach.project, id).await?;
                     if let Some(project) = project {
-                        sqlx::query("update projects set token_count = token_count - 1 where id = $1")
-                            .bind(project)
-                            .execute(&mut *tx)
-                            .await?;
+                        // Another may have deleted the project's last token while this waited for its row.
+                        sqlx::query(
+                            "update projects set token_count = token_count - 1 where id = $1 and token_count > 0",
+                        )
+                        .bind(project)
+                        .execute(&mut *tx)
+                        .await?;
                     }
                     self.assert_alive(tx, reach.actor).await?;
                     let deleted = sqlx::query("delete from tokens where id = $1 and project_id = $2")

@@ -18,8 +18,9 @@ use tokensmith::{
 use super::{
     assert_whole,
     contract::{row, rows_for},
+    operator, until_someone_waits_for_a_lock,
 };
-use crate::support::{Backend, CutAt, Database, Line, catalogue};
+use crate::support::{App, Backend, CutAt, Database, Line, catalogue};
 
 /// How long to wait for what should come at once, on a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
@@ -122,4 +123,27 @@ async fn a_commit_whose_answer_is_lost_is_an_unknown_outcome_and_is_not_repeated
         assert_eq!(store.find_any_token(id).await.unwrap().is_some(), happened);
         assert_whole(&database).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_revocations_of_a_projects_last_token_are_one_that_did_it_and_one_that_finds_nothing() {
+    let app = App::start(Backend::Postgres).await;
+    let reach = operator(app.root.id);
+    let token = TokenId::parse(&app.root.token_id).unwrap();
+    // Both have found the token and wait for its project.
+    let mut holding = app.database.postgres().await;
+    sqlx::raw_sql("begin; select 1 from projects for update").execute(&mut holding).await.unwrap();
+    let revoking = [app.service.clone(), app.service.clone()]
+        .map(|service| tokio::spawn(async move { service.revoke(reach, token).await }));
+    until_someone_waits_for_a_lock(&app, 2).await;
+    sqlx::raw_sql("rollback").execute(&mut holding).await.unwrap();
+
+    let mut answers = Vec::new();
+    for task in revoking {
+        answers.push(task.await.unwrap());
+    }
+
+    answers.sort_by_key(Result::is_err);
+    assert!(matches!(&answers[..], [Ok(()), Err(Error::TokenNotFound)]), "{answers:?}");
+    assert_whole(&app.database).await;
 }
