@@ -99,8 +99,9 @@ fn meaning_of_sqlstate(code: &str) -> Meaning {
     match code {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Meaning::Conflict,
-        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout
-        "57P01" | "57P02" | "57P03" | "25P03" => Meaning::Broken,
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout,
+        // idle_in_transaction_session_timeout, transaction_timeout
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Meaning::Broken,
         // query_canceled (statement_timeout), lock_not_available, read_only_sql_transaction (a demoted primary)
         "57014" | "55P03" | "25006" => Meaning::Away,
         // connection_exception; insufficient_resources, which is disk, memory and connections
@@ -132,6 +133,7 @@ mod tests {
     fn codes_mean_what_their_manuals_say() {
         assert_eq!(meaning_of_sqlstate("40P01"), Meaning::Conflict);
         assert_eq!(meaning_of_sqlstate("57P01"), Meaning::Broken);
+        assert_eq!(meaning_of_sqlstate("57P05"), Meaning::Broken);
         assert_eq!(meaning_of_sqlstate("53300"), Meaning::Away);
         assert_eq!(meaning_of_sqlstate("42P01"), Meaning::Fault);
         assert_eq!(meaning_of_sqlite(5), Meaning::Away);

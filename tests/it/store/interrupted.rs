@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rstest::rstest;
@@ -146,4 +146,26 @@ async fn two_revocations_of_a_projects_last_token_are_one_that_did_it_and_one_th
     answers.sort_by_key(Result::is_err);
     assert!(matches!(&answers[..], [Ok(()), Err(Error::TokenNotFound)]), "{answers:?}");
     assert_whole(&app.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_server_ends_for_idleness_are_not_missed() {
+    let database = Database::migrated(Backend::Postgres).await;
+    database
+        .execute(
+            "do $$ begin
+                execute format('alter database %I set idle_session_timeout = 50', current_database());
+            end $$",
+        )
+        .await;
+    let (_line, store, project) = by_line(&database, SLACK).await;
+
+    const THERE: &str = "select count(*) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+    let began = Instant::now();
+    while database.count(THERE).await > 0 {
+        assert!(began.elapsed() < SLACK, "the server does not end it");
+    }
+
+    store.find_project(project.id).await.unwrap().unwrap();
 }
