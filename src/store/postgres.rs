@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, PgPool, Postgres, Transaction,
+    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::runtime::Handle;
 
 use super::{
     Store, migrate,
-    sql::{Failure, SqlStore, read},
+    sql::{SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -74,8 +74,8 @@ impl SqlStore<Postgres> {
         }
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, Failure> {
-        Ok(self.writer.begin().await?)
+    pub(super) async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+        connection.begin().await
     }
 }
 
@@ -83,12 +83,12 @@ impl SqlStore<Postgres> {
 impl Store for SqlStore<Postgres> {
     async fn ready(&self) -> Result<(), Error> {
         const IS_THERE: &str = "select to_regclass('refinery_schema_history') is not null";
-        if !read!(self, |pool| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(pool).await?)? {
+        if !read!(self, |connection| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(connection).await?)? {
             return migrate::judge_schema(None, self.latest);
         }
-        let version = read!(self, |pool| {
+        let version = read!(self, |connection| {
             sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
-                .fetch_one(pool)
+                .fetch_one(connection)
                 .await?
         })?;
         migrate::judge_schema(version, self.latest)

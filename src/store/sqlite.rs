@@ -8,14 +8,14 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, Sqlite, Transaction,
+    ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::runtime::Handle;
 
 use super::{
     Store, migrate,
-    sql::{Failure, SqlStore, read},
+    sql::{SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -89,9 +89,9 @@ pub fn create(path: &Path) -> std::io::Result<()> {
 }
 
 impl SqlStore<Sqlite> {
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
+    pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, sqlx::Error> {
         // A transaction that reads first and writes then fails when another wrote in between; this one queues.
-        Ok(self.writer.begin_with("begin immediate").await?)
+        connection.begin_with("begin immediate").await
     }
 }
 
@@ -99,12 +99,12 @@ impl SqlStore<Sqlite> {
 impl Store for SqlStore<Sqlite> {
     async fn ready(&self) -> Result<(), Error> {
         const IS_THERE: &str = "select exists (select 1 from sqlite_schema where name = 'refinery_schema_history')";
-        if !read!(self, |pool| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(pool).await?)? {
+        if !read!(self, |connection| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(connection).await?)? {
             return migrate::judge_schema(None, self.latest);
         }
-        let version = read!(self, |pool| {
+        let version = read!(self, |connection| {
             sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
-                .fetch_one(pool)
+                .fetch_one(connection)
                 .await?
         })?;
         migrate::judge_schema(version, self.latest)

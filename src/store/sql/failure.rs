@@ -1,5 +1,7 @@
 //! What a failed statement means: a refusal of ours, a store that is away, or a fault.
 
+use tokio::time::error::Elapsed;
+
 use crate::error::Error;
 
 /// Why a block of statements did not reach its commit. Nothing of it stays.
@@ -9,6 +11,8 @@ pub(crate) enum Failure {
     Refused(Error),
     /// The database's.
     Sql(sqlx::Error),
+    /// The time was up.
+    Late(Elapsed),
 }
 
 impl From<Error> for Failure {
@@ -23,11 +27,18 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+impl From<Elapsed> for Failure {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::Late(elapsed)
+    }
+}
+
 impl Failure {
     /// The failure in the domain's words.
     pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Refused(error) => error,
+            Self::Late(elapsed) => Error::StoreAway(elapsed.into()),
             Self::Sql(error) => match meaning(&error) {
                 Meaning::Conflict | Meaning::Broken | Meaning::Away => Error::StoreAway(error.into()),
                 Meaning::Fault => Error::Internal(error.into()),

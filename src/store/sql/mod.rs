@@ -2,10 +2,11 @@
 //! them for both by a short macro; what differs (how a transaction begins, how rows are locked) is in
 //! `store/postgres.rs` and `store/sqlite.rs` or handed to the stamping macro as a literal.
 //!
-//! This file and `failure.rs` hold what every operation shares: the time limit, the retries, and the one
-//! place where it is decided whether a failed write left nothing behind.
+//! This file, `failure.rs` and `lent.rs` hold what every operation shares: the time limit, the retries, the one
+//! place where it is decided whether a failed write left nothing behind, and what becomes of its connection.
 
 mod failure;
+mod lent;
 mod projects;
 mod records;
 mod secrets;
@@ -53,14 +54,17 @@ impl<DB: Database> SqlStore<DB> {
 
 /// Runs a block that reads, within the time limit, and again where a connection turns out to be broken.
 macro_rules! read {
-    ($store:expr, |$pool:ident| $work:expr) => {{
+    ($store:expr, |$connection:ident| $work:expr) => {{
         let store = $store;
         let deadline = store.deadline();
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.readers.options().get_max_connections());
         loop {
             let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
-                let $pool = &store.readers;
-                Ok::<_, $crate::store::sql::Failure>($work)
+                let mut lent = store.reader().await?;
+                let $connection = &mut *lent;
+                let value = $work;
+                lent.give_back();
+                Ok::<_, $crate::store::sql::Failure>(value)
             }));
             match attempt.await {
                 Ok(Ok(value)) => break Ok(value),
@@ -81,25 +85,28 @@ macro_rules! write {
         let deadline = store.deadline();
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.writer.options().get_max_connections());
         loop {
-            let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
-                let mut transaction = store.begin().await?;
-                let $tx = &mut *transaction;
-                let value = $work;
-                Ok::<_, $crate::store::sql::Failure>((transaction, value))
-            }));
-            match attempt.await {
-                Ok(Ok((transaction, value))) => {
-                    let limit = $crate::store::sql::COMMIT_LIMIT;
-                    let commit = store.at_home(tokio::time::timeout(limit, transaction.commit()));
-                    break match commit.await {
-                        Ok(Ok(())) => Ok(value),
-                        Ok(Err(error)) => Err($crate::error::Error::OutcomeUnknown(error.into())),
-                        Err(elapsed) => Err($crate::error::Error::OutcomeUnknown(elapsed.into())),
-                    };
+            let attempt = store.at_home(async {
+                let mut lent = tokio::time::timeout_at(deadline, store.writer()).await??;
+                let work = async {
+                    let mut transaction = Self::begin(&mut lent).await?;
+                    let $tx = &mut *transaction;
+                    let value = $work;
+                    Ok::<_, $crate::store::sql::Failure>((transaction, value))
+                };
+                let (transaction, value) = tokio::time::timeout_at(deadline, work).await??;
+                let commit = tokio::time::timeout($crate::store::sql::COMMIT_LIMIT, transaction.commit());
+                let committed = commit.await;
+                if matches!(committed, Ok(Ok(()))) {
+                    lent.give_back();
                 }
-                Ok(Err(failure)) if tries.again(&failure) => {}
-                Ok(Err(failure)) => break Err(failure.into_error()),
-                Err(elapsed) => break Err($crate::error::Error::StoreAway(elapsed.into())),
+                Ok::<_, $crate::store::sql::Failure>((committed, value))
+            });
+            match attempt.await {
+                Ok((Ok(Ok(())), value)) => break Ok(value),
+                Ok((Ok(Err(error)), _)) => break Err($crate::error::Error::OutcomeUnknown(error.into())),
+                Ok((Err(elapsed), _)) => break Err($crate::error::Error::OutcomeUnknown(elapsed.into())),
+                Err(failure) if tries.again(&failure) => {}
+                Err(failure) => break Err(failure.into_error()),
             }
         }
     }};

@@ -42,35 +42,35 @@ macro_rules! projects {
             }
 
             async fn is_empty(&self) -> Result<bool, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     let any: bool =
-                        sqlx::query_scalar("select exists (select 1 from projects)").fetch_one(pool).await?;
+                        sqlx::query_scalar("select exists (select 1 from projects)").fetch_one(connection).await?;
                     !any
                 })
             }
 
             async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     sqlx::query_as::<_, ProjectRecord>(
                         "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
                             protect_fax_media, force_https_requests, created_at, updated_at
                         from projects where id = $1",
                     )
                     .bind(id.as_uuid())
-                    .fetch_optional(pool)
+                    .fetch_optional(connection)
                     .await?
                     .map(Project::from)
                 })
             }
 
             async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     let counted: Option<(i64, i64)> = sqlx::query_as(
                         "select p.token_count, (select count(*) from projects c where c.parent_id = p.id)
                         from projects p where p.id = $1",
                     )
                     .bind(id.as_uuid())
-                    .fetch_optional(pool)
+                    .fetch_optional(connection)
                     .await?;
                     let (tokens, subprojects) = counted.ok_or(Error::ProjectNotFound)?;
                     Holdings { tokens: tokens.unsigned_abs(), subprojects: subprojects.unsigned_abs() }
@@ -83,7 +83,7 @@ macro_rules! projects {
                 after: Cursor,
                 limit: u32,
             ) -> Result<Vec<Project>, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     sqlx::query_as::<_, ProjectRecord>(
                         "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
                             protect_fax_media, force_https_requests, created_at, updated_at
@@ -98,7 +98,7 @@ macro_rules! projects {
                     .bind(after.created_at.as_micros())
                     .bind(after.id)
                     .bind(i64::from(limit))
-                    .fetch_all(pool)
+                    .fetch_all(connection)
                     .await?
                     .into_iter()
                     .map(Project::from)

@@ -15,7 +15,7 @@ macro_rules! secrets {
         #[async_trait]
         impl Secrets for SqlStore<$database> {
             async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     sqlx::query_as::<_, HolderRecord>(
                         "select s.id as secret_id, s.hash, s.check_bytes, t.id as token_id, t.name, t.permissions,
                             p.id as project_id, p.parent_id
@@ -25,7 +25,7 @@ macro_rules! secrets {
                         where s.selector = $1",
                     )
                     .bind(selector.as_bytes())
-                    .fetch_optional(pool)
+                    .fetch_optional(connection)
                     .await?
                     .map(|record| record.into_holder(&self.catalogue))
                     .transpose()?

@@ -102,7 +102,7 @@ macro_rules! tokens {
             }
 
             async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -113,7 +113,7 @@ macro_rules! tokens {
                     )
                     .bind(id.as_uuid())
                     .bind(project.as_uuid())
-                    .fetch_optional(pool)
+                    .fetch_optional(connection)
                     .await?
                     .map(|record| record.into_token(&self.catalogue))
                     .transpose()?
@@ -127,7 +127,7 @@ macro_rules! tokens {
                 after: Cursor,
                 limit: u32,
             ) -> Result<Vec<Token>, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -142,7 +142,7 @@ macro_rules! tokens {
                     .bind(after.created_at.as_micros())
                     .bind(after.id)
                     .bind(i64::from(limit))
-                    .fetch_all(pool)
+                    .fetch_all(connection)
                     .await?
                     .into_iter()
                     .map(|record| record.into_token(&self.catalogue))
@@ -151,7 +151,7 @@ macro_rules! tokens {
             }
 
             async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {
-                read!(self, |pool| {
+                read!(self, |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -160,7 +160,7 @@ macro_rules! tokens {
                         where t.id = $1",
                     )
                     .bind(id.as_uuid())
-                    .fetch_optional(pool)
+                    .fetch_optional(connection)
                     .await?
                     .map(|record| record.into_token(&self.catalogue))
                     .transpose()?

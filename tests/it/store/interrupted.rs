@@ -56,6 +56,15 @@ async fn give_up_after<F: Future>(polls: u32, work: F) -> Option<F::Output> {
     .await
 }
 
+async fn assert_nothing_is_left_open(database: &Database) {
+    const OPEN: &str = "select count(*) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'";
+    let began = Instant::now();
+    while database.count(OPEN).await > 0 {
+        assert!(began.elapsed() < SLACK / 2, "a transaction was left open");
+    }
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_is_given_up_at_any_point_leaves_nothing_open(
@@ -70,6 +79,9 @@ async fn a_write_that_is_given_up_at_any_point_leaves_nothing_open(
     for polls in (1..16).cycle().take(120) {
         if let Some((_, written)) = give_up_after(polls, write(&*store, project.id)).await {
             written.unwrap();
+        }
+        if backend == Backend::Postgres {
+            assert_nothing_is_left_open(&database).await;
         }
         write(&*store, project.id).await.1.unwrap();
     }
@@ -126,26 +138,30 @@ async fn a_commit_whose_answer_is_lost_is_an_unknown_outcome_and_is_not_repeated
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_revocations_of_a_projects_last_token_are_one_that_did_it_and_one_that_finds_nothing() {
-    let app = App::start(Backend::Postgres).await;
-    let reach = operator(app.root.id);
-    let token = TokenId::parse(&app.root.token_id).unwrap();
-    // Both have found the token and wait for its project.
-    let mut holding = app.database.postgres().await;
-    sqlx::raw_sql("begin; select 1 from projects for update").execute(&mut holding).await.unwrap();
-    let revoking = [app.service.clone(), app.service.clone()]
-        .map(|service| tokio::spawn(async move { service.revoke(reach, token).await }));
-    until_someone_waits_for_a_lock(&app, 2).await;
-    sqlx::raw_sql("rollback").execute(&mut holding).await.unwrap();
+async fn connections_that_go_silent_are_given_up_and_replaced() {
+    let limit = Duration::from_secs(1);
+    let database = Database::migrated(Backend::Postgres).await;
+    let (line, store, project) = by_line(&database, limit).await;
+    // Both connections of the pool are open.
+    let (left, right) = tokio::join!(write(&*store, project.id), write(&*store, project.id));
+    left.1.unwrap();
+    right.1.unwrap();
 
-    let mut answers = Vec::new();
-    for task in revoking {
-        answers.push(task.await.unwrap());
+    line.silence();
+    for _ in 0..2 {
+        let began = Instant::now();
+        let (_, written) = write(&*store, project.id).await;
+        assert!(matches!(written, Err(Error::StoreAway(_))), "{written:?}");
+        assert!(began.elapsed() < limit + SLACK);
     }
 
-    answers.sort_by_key(Result::is_err);
-    assert!(matches!(&answers[..], [Ok(()), Err(Error::TokenNotFound)]), "{answers:?}");
-    assert_whole(&app.database).await;
+    let began = Instant::now();
+    while let (_, Err(error)) = write(&*store, project.id).await {
+        assert!(matches!(error, Error::StoreAway(_)), "{error}");
+        assert!(began.elapsed() < 3 * SLACK, "a new connection would do, and none is opened");
+    }
+    assert_eq!(store.count_holdings(project.id).await.unwrap().tokens, 3);
+    assert_whole(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,4 +184,27 @@ async fn connections_that_the_server_ends_for_idleness_are_not_missed() {
     }
 
     store.find_project(project.id).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_revocations_of_a_projects_last_token_are_one_that_did_it_and_one_that_finds_nothing() {
+    let app = App::start(Backend::Postgres).await;
+    let reach = operator(app.root.id);
+    let token = TokenId::parse(&app.root.token_id).unwrap();
+    // Both have found the token and wait for its project.
+    let mut holding = app.database.postgres().await;
+    sqlx::raw_sql("begin; select 1 from projects for update").execute(&mut holding).await.unwrap();
+    let revoking = [app.service.clone(), app.service.clone()]
+        .map(|service| tokio::spawn(async move { service.revoke(reach, token).await }));
+    until_someone_waits_for_a_lock(&app, 2).await;
+    sqlx::raw_sql("rollback").execute(&mut holding).await.unwrap();
+
+    let mut answers = Vec::new();
+    for task in revoking {
+        answers.push(task.await.unwrap());
+    }
+
+    answers.sort_by_key(Result::is_err);
+    assert!(matches!(&answers[..], [Ok(()), Err(Error::TokenNotFound)]), "{answers:?}");
+    assert_whole(&app.database).await;
 }
