@@ -253,6 +253,10 @@ async fn a_hash_is_replaced_only_in_the_place_of_the_one_it_was_made_from(
     assert!(!app.store.replace_hash(holder.secret, &holder.hash, "newer").await.unwrap());
 
     assert_eq!(app.store.find_holder(selector).await.unwrap().unwrap().hash, "new");
+
+    app.service.revoke(operator(app.root.id), token_id(&app.root)).await.unwrap();
+    assert!(!app.store.replace_hash(holder.secret, "new", "revived").await.unwrap());
+    assert!(app.store.find_holder(selector).await.unwrap().is_none());
 }
 
 #[rstest]

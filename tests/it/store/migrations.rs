@@ -117,3 +117,13 @@ async fn a_database_without_a_schema_is_not_ready(#[values(Backend::Sqlite, Back
 
     assert!(matches!(database.open(catalogue()).ready().await, Err(Error::Internal(_))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_holds_every_column_of_ours_to_its_type() {
+    let database = Database::migrated(Backend::Sqlite).await;
+
+    let loose = "select count(*) from pragma_table_list
+        where schema = 'main' and not strict and name not like 'sqlite_%' and name <> 'refinery_schema_history'";
+    assert_eq!(database.count(loose).await, 0);
+    assert!(database.count("select count(*) from pragma_table_list where schema = 'main' and strict").await >= 3);
+}

@@ -117,7 +117,7 @@ async fn carry(mut client: TcpStream, mut server: Pin<Box<dyn Stream>>, state: &
             Some(CutAt::Before) => return Ok(()),
             Some(CutAt::After) => {
                 server.write_all(&up[..length]).await?;
-                server.read(&mut down).await?;
+                let _lost = server.read(&mut down).await?;
                 return Ok(());
             }
         }
