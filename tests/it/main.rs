@@ -12,6 +12,7 @@ mod broken_store;
 mod cli;
 mod config;
 mod container;
+mod crash;
 mod docs;
 mod http;
 mod process;

@@ -201,6 +201,19 @@ impl Binary {
         format!("http://{}{path}", self.address)
     }
 
+    /// Kills it with SIGKILL and waits until it is gone. Gives back the lines of its log.
+    pub fn kill(mut self) -> Vec<String> {
+        self.signal("KILL");
+        self.wait();
+        self.seen.extend(self.lines.iter());
+        self.seen
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// Sends a signal, by the name that kill(1) knows.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.0.id().to_string()]).status().unwrap();

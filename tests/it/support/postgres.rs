@@ -1,47 +1,30 @@
 //! The throw-away Postgres of this test run. `scripts/test` starts it and names it in the environment; under a
 //! plain `cargo test` the same script is started from here, and ends when this process does.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
-};
+use std::sync::OnceLock;
 
 use sqlx::{
     ConnectOptions, Connection, Executor,
     postgres::{PgConnectOptions, PgSslMode},
 };
 
+use super::Cluster;
+
 const URL: &str = "TOKENSMITH_TEST_POSTGRES_URL";
 
-/// The child's stdin stays open for as long as this process lives; when it closes, the script ends the cluster.
-static CLUSTER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+/// Never dropped: the script's stdin stays open for as long as this process lives; when it closes, the script ends the cluster.
+static CLUSTER: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
 
 /// The address of the cluster's own database, with the right to make others.
 pub fn url() -> &'static str {
     let (url, _) = CLUSTER.get_or_init(|| match std::env::var(URL) {
         Ok(url) => (url, None),
-        Err(_) => start(),
+        Err(_) => {
+            let cluster = Cluster::start();
+            (cluster.url.clone(), Some(cluster))
+        }
     });
     url
-}
-
-fn start() -> (String, Option<Child>) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test");
-    let mut child = Command::new(script)
-        .arg("--postgres")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("scripts/test can be started");
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // To the last line: the script ends, and the cluster with it, if nobody listens to what it says.
-    let said: Vec<String> = lines.map_while(Result::ok).collect();
-    let url = said.iter().find_map(|line| line.strip_prefix(URL)?.strip_prefix('='));
-    match url {
-        Some(url) => (url.to_owned(), Some(child)),
-        None => panic!("there is no Postgres to test with; scripts/test --postgres says why"),
-    }
 }
 
 /// Runs one statement in the cluster's own database.
