@@ -42,9 +42,18 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
             .idle_timeout(None)
             .max_lifetime(None)
     };
+    // One writer: more of them would only wait for each other, asleep in a busy handler.
+    let writer = pool(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // Behind the rollback that may still be queued.
+            connection.ping().await?;
+            // SQLite itself ends a transaction that meets a full or broken disk, and sqlx does not notice: on
+            // this connection it would never begin another.
+            Ok(!connection.is_in_transaction())
+        })
+    });
     Arc::new(SqlStore::<Sqlite> {
-        // One writer: more of them would only wait for each other, asleep in a busy handler.
-        writer: pool(1).connect_lazy_with(writing(connect.clone())),
+        writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
         catalogue,
         latest: migrate::latest(),

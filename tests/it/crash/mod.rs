@@ -7,6 +7,7 @@ mod killed;
 mod ledger;
 mod place;
 mod postgres_away;
+mod sqlite;
 
 use std::time::{Duration, Instant};
 
