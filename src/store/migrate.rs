@@ -109,6 +109,7 @@ pub async fn sqlite(path: &Path) -> Result<Vec<String>, MigrateError> {
     if let Some(row) = raw_sql("pragma foreign_key_check").fetch_optional(&mut *transaction).await? {
         return Err(MigrateError::DanglingReference(row.try_get(0)?));
     }
+    sqlite::assert_writable(&mut transaction).await?;
     transaction.commit().await?;
     connection.close().await?;
     Ok(applied(&report))

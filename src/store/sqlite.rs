@@ -43,15 +43,16 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
             .max_lifetime(None)
     };
     // One writer: more of them would only wait for each other, asleep in a busy handler.
-    let writer = pool(1).after_release(|connection, _| {
-        Box::pin(async move {
-            // Behind the rollback that may still be queued.
-            connection.ping().await?;
-            // SQLite itself ends a transaction that meets a full or broken disk, and sqlx does not notice: on
-            // this connection it would never begin another.
-            Ok(!connection.is_in_transaction())
-        })
-    });
+    let writer =
+        pool(1).after_connect(|connection, _| Box::pin(assert_writable(connection))).after_release(|connection, _| {
+            Box::pin(async move {
+                // Behind the rollback that may still be queued.
+                connection.ping().await?;
+                // SQLite itself ends a transaction that meets a full or broken disk, and sqlx does not notice: on
+                // this connection it would never begin another.
+                Ok(!connection.is_in_transaction())
+            })
+        });
     Arc::new(SqlStore::<Sqlite> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
@@ -80,6 +81,13 @@ pub(super) fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // NORMAL may lose the last commits when the power fails, and with them a revocation.
         .synchronous(SqliteSynchronous::Full)
+}
+
+/// Asks for the right to write, with a write of nothing. SQLite opens a file that may not be written to for reading
+/// only, without a word, and what was opened so stays so.
+pub(super) async fn assert_writable(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from refinery_schema_history where false").execute(connection).await?;
+    Ok(())
 }
 
 /// Makes an empty database file that only its owner can read, if there is none. Its directory must exist.

@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod shared;
+#[cfg(target_os = "linux")]
+mod unwritable;
 
 use std::{
     path::PathBuf,

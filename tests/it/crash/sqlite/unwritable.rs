@@ -1,0 +1,54 @@
+//! The file may not be written to. Linux only, for the sake of tests that run as root: it takes setpriv to heed modes.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+    process::Command,
+};
+
+use reqwest::StatusCode;
+
+use super::{super::assert_no_panic, Disk, behind};
+use crate::support::{Binary, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_written_refuses_the_start() {
+    let disk = Disk::new().await;
+    set_mode(&disk.file(), 0o400);
+
+    let complaint = run(&mut heeding_modes(&disk.place.command(), &disk.directory)).refused();
+
+    assert!(complaint.contains("cannot migrate sqlite://"), "{complaint}");
+    assert!(complaint.contains("readonly database"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_written_is_503_until_it_can() {
+    let disk = Disk::new().await;
+    let server = Binary::serve(heeding_modes(&disk.place.command(), &disk.directory));
+
+    set_mode(&disk.file(), 0o400);
+    let refused = disk.write(&server).await;
+
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(disk.read(&server).await, StatusCode::NOT_FOUND);
+    assert_eq!(disk.written().await, 1);
+    set_mode(&disk.file(), 0o600);
+    assert_eq!(disk.write(&server).await, StatusCode::OK);
+    assert_eq!(disk.written().await, 2);
+    assert_no_panic(&server.stop().1);
+}
+
+/// Heeds the modes of files, as root would not.
+fn heeding_modes(command: &Command, directory: &Path) -> Command {
+    if directory.metadata().unwrap().uid() == 0 {
+        behind(&["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"], command)
+    } else {
+        behind(&["env"], command)
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
