@@ -5,6 +5,7 @@
 //! returns [`Error::StoreAway`] or a refusal, nothing was written; on [`Error::OutcomeUnknown`] nobody knows.
 //! Every method answers within the store's time limit, 2 s by default.
 
+mod database_file;
 pub mod migrate;
 pub mod postgres;
 mod sql;

@@ -67,6 +67,7 @@ impl SqlStore<Postgres> {
         Self {
             readers: pool.clone(),
             writer: pool,
+            file: None,
             catalogue,
             latest: migrate::latest(),
             time_limit,

@@ -14,7 +14,9 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 use super::{
-    Store, migrate,
+    Store,
+    database_file::DatabaseFile,
+    migrate,
     sql::{SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
@@ -56,6 +58,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
     Arc::new(SqlStore::<Sqlite> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
+        file: Some(DatabaseFile::at(&options.path)),
         catalogue,
         latest: migrate::latest(),
         time_limit: options.time_limit,

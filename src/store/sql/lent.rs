@@ -8,7 +8,7 @@ use std::{
 use sqlx::{Connection, Database, pool::PoolConnection};
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{COMMIT_LIMIT, SqlStore};
+use super::{COMMIT_LIMIT, Failure, SqlStore};
 
 /// A connection that is in use. Whoever carried the work on it to its end gives it back. Dropped half way, because
 /// the time was up, the client had gone or a statement failed, it may still owe an answer, or stand in a
@@ -25,12 +25,14 @@ pub(crate) struct Lent<DB: Database> {
 
 impl<DB: Database> SqlStore<DB> {
     /// A connection for what only reads.
-    pub(in crate::store) async fn reader(&self) -> Result<Lent<DB>, sqlx::Error> {
+    pub(in crate::store) async fn reader(&self) -> Result<Lent<DB>, Failure> {
+        self.assert_in_place()?;
         Ok(self.lend(self.readers.acquire().await?))
     }
 
     /// A connection for what writes.
-    pub(in crate::store) async fn writer(&self) -> Result<Lent<DB>, sqlx::Error> {
+    pub(in crate::store) async fn writer(&self) -> Result<Lent<DB>, Failure> {
+        self.assert_in_place()?;
         Ok(self.lend(self.writer.acquire().await?))
     }
 

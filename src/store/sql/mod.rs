@@ -20,7 +20,8 @@ use tokio_util::context::TokioContext;
 
 pub(super) use failure::{Failure, Tries};
 
-use crate::domain::Catalogue;
+use super::database_file::DatabaseFile;
+use crate::{domain::Catalogue, error::Error};
 
 /// A store on the pools of one database.
 pub struct SqlStore<DB: Database> {
@@ -28,6 +29,8 @@ pub struct SqlStore<DB: Database> {
     pub(super) readers: Pool<DB>,
     /// For what writes. On SQLite one connection: its one writer.
     pub(super) writer: Pool<DB>,
+    /// SQLite: the file that both are on.
+    pub(super) file: Option<DatabaseFile>,
     pub(super) catalogue: Arc<Catalogue>,
     /// The last migration that this program knows.
     pub(super) latest: Option<i32>,
@@ -45,6 +48,11 @@ pub(super) const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 impl<DB: Database> SqlStore<DB> {
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.time_limit
+    }
+
+    /// Whether the database is still the one that was opened.
+    pub(super) fn assert_in_place(&self) -> Result<(), Error> {
+        self.file.as_ref().map_or(Ok(()), DatabaseFile::assert_in_place)
     }
 
     pub(super) fn at_home<F: Future>(&self, work: F) -> TokioContext<F> {

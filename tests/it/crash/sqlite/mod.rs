@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod moved;
 mod shared;
 #[cfg(target_os = "linux")]
 mod unwritable;
