@@ -32,7 +32,7 @@ pub(super) async fn run(service: &Service, config: &Config, name: Name, base_url
     // The file comes first: a secret that could not be kept must not be the only key to the store.
     let path = path(&config.database.url);
     let file = create(&path)?;
-    match keep(file, &first).and_then(|()| path.canonicalize()) {
+    match keep(file, &path, &first) {
         Ok(full_path) => commit(service, &first, &path, &full_path).await,
         Err(error) => {
             discard(&path);
@@ -84,11 +84,19 @@ fn create(path: &Path) -> Result<File, Failure> {
     })
 }
 
-fn keep(mut file: File, first: &Bootstrapped) -> std::io::Result<()> {
+/// Returns the whole path.
+fn keep(mut file: File, path: &Path, first: &Bootstrapped) -> std::io::Result<PathBuf> {
     let body = output::CreatedBody { project: (&first.project).into(), token: Some((&first.token).into()) };
     serde_json::to_writer_pretty(&mut file, &body)?;
     file.write_all(b"\n")?;
-    file.sync_all()
+    file.sync_all()?;
+    let full_path = path.canonicalize()?;
+    // A power failure may take a name whose directory was not synced, when the database has the project already. Not
+    // every file system can sync one; there the file is all that there is to hold on to.
+    if let Some(directory) = full_path.parent() {
+        let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
+    }
+    Ok(full_path)
 }
 
 fn discard(path: &Path) {
