@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, bootstrap, output, store};
@@ -40,6 +41,8 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
         .map_err(|error| Failure::Refused(format!("signals cannot be waited for: {error}")))?;
 
+    allow_many_connections();
+
     for migration in store::bring_up(config).await? {
         tracing::info!(%migration, "migration applied");
     }
@@ -70,6 +73,15 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
     served.map_err(|error| Failure::Refused(format!("serving failed: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes as many file descriptors as the system allows: the usual soft limit, 1,024, is that of programs which use
+/// select(2), and each connection takes two.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// `tokensmith healthcheck`

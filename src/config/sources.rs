@@ -144,6 +144,12 @@ fn environment(variables: &[(String, String)]) -> Result<Map<String, String>, Co
         }
         let key = rest.to_lowercase().replace("__", ".");
         if !key.contains('.') {
+            // Only what looks like a key: in Kubernetes a service of our name puts TOKENSMITH_PORT and the like into
+            // every pod beside it.
+            let section = key.split('_').next().unwrap_or_default();
+            if section != "config" && !known_keys().iter().any(|known| known.split('.').next() == Some(section)) {
+                continue;
+            }
             return Err(ConfigError::UnknownKey {
                 key: variable.clone(),
                 origin: ENVIRONMENT.to_owned(),
@@ -153,15 +159,15 @@ fn environment(variables: &[(String, String)]) -> Result<Map<String, String>, Co
         match key.strip_suffix("_file").filter(|secret| SECRETS.contains(secret)) {
             None => drop(found.insert(rest.to_lowercase(), value.clone())),
             Some(secret) => {
-                let plain = variable.strip_suffix("_FILE").unwrap_or(variable);
-                if variables.iter().any(|(other, _)| other == plain) {
+                let plain = &variable[..variable.len() - "_FILE".len()];
+                if variables.iter().any(|(other, _)| other.eq_ignore_ascii_case(plain)) {
                     return Err(ConfigError::Source(format!(
                         "the environment: {variable} and {plain} are both set; set one of them"
                     )));
                 }
                 let text = std::fs::read_to_string(value).map_err(|error| {
                     ConfigError::Source(format!(
-                        "the environment: {variable} names {value:?}, which cannot be read: {error}"
+                        "the environment: {variable} does not name a file that can be read: {error}"
                     ))
                 })?;
                 found.insert(secret.replace('.', "__"), text.trim_end_matches(['\r', '\n']).to_owned());

@@ -38,14 +38,15 @@ impl Token {
 
     /// The fields of the requests that make and change a token.
     pub const FIELDS: Schema = Schema {
-        single: &[
-            Field::Name.as_str(),
-            Field::SubprojectId.as_str(),
+        single: &[Field::Name.as_str(), Field::SubprojectId.as_str()],
+        // Those that are not built yet stand here, so that a form cannot pass one by as `expires_in[]`.
+        repeated: &[
+            Field::Permissions.as_str(),
             Field::ExpiresAt.as_str(),
             Field::ExpiresIn.as_str(),
+            Field::AllowedCidrs.as_str(),
             Field::Disabled.as_str(),
         ],
-        repeated: &[Field::Permissions.as_str(), Field::AllowedCidrs.as_str()],
     };
 }
 

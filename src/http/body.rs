@@ -44,7 +44,7 @@ impl FromRequest for Body {
         let headers = request.headers();
         ready(Ok(Self {
             payload: payload.take(),
-            content_type: joined(headers, &CONTENT_TYPE),
+            content_type: only(headers, &CONTENT_TYPE),
             encoding: joined(headers, &CONTENT_ENCODING),
             content_length: joined(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok()),
             limit: settings.body_bytes,
@@ -91,6 +91,13 @@ impl Body {
         }
         Ok(bytes)
     }
+}
+
+/// The value of a header that must come once.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut values = headers.get_all(name);
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then(|| value.to_owned())
 }
 
 /// All values of a header, joined as RFC 9110 joins them, so that a second one is not overlooked.

@@ -305,3 +305,40 @@ async fn every_request_that_was_accepted_is_answered_at_the_end(
         assert!(operator.verifies(project.id, &secret));
     }
 }
+
+/// A log that nobody takes must not cost an answer: the change was committed, and the secret is in that answer alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_answered_also_where_it_cannot_be_logged() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut server = crate::support::tokensmith(directory.path())
+        .args(["serve", "--bootstrap", "--bind", &address.to_string()])
+        .stdout(std::process::Stdio::null())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ready = format!("http://{address}/readyz");
+    let began = Instant::now();
+    while client.get(&ready).send().await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not serve");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let made = std::fs::read(directory.path().join("data/bootstrap.json")).unwrap();
+    let made: Value = serde_json::from_slice(&made).unwrap();
+    let project = made["project"]["id"].as_str().unwrap();
+
+    let issued = client
+        .post(format!("http://{address}/api/laml/2010-04-01/Accounts/{project}/tokens"))
+        .basic_auth(project, made["token"]["token"].as_str())
+        .form(&[("name", "n"), ("permissions", "chat")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(issued.status(), 200);
+
+    let asked = std::process::Command::new("kill").args(["-s", "TERM", &server.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    assert!(server.wait().unwrap().success());
+}

@@ -9,11 +9,15 @@ mod argon2id;
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use argon2::{Block, Params};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub use argon2id::Cost;
 
@@ -39,6 +43,8 @@ struct Shared {
 #[derive(Default)]
 struct Work {
     running: usize,
+    /// How many jobs were taken from the queues.
+    taken: usize,
     verifying: VecDeque<Job>,
     issuing: VecDeque<Job>,
     /// Scratch memory of slots that have nothing to do.
@@ -46,8 +52,60 @@ struct Work {
 }
 
 enum Job {
-    Hash { secret: SecretText, salt: [u8; argon2id::SALT], answer: oneshot::Sender<Result<String, Error>> },
-    Verify { secret: SecretText, phc: String, answer: oneshot::Sender<Result<bool, Error>> },
+    Hash { secret: SecretText, salt: [u8; argon2id::SALT], answer: Answer<String> },
+    Verify { secret: SecretText, phc: String, answer: Answer<bool> },
+}
+
+/// How long a job may wait for its slot. What runs is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Every so many jobs that a slot takes while both kinds wait, one is for issuing: whoever only verifies, with any
+/// token, must not keep the others from issuing for ever.
+const ISSUING_EVERY: usize = 4;
+
+/// Where the result of a job goes. Either the slot or whoever waits takes it, and the other lets go.
+struct Answer<T> {
+    sender: oneshot::Sender<Result<T, Error>>,
+    is_taken: Arc<AtomicBool>,
+}
+
+/// The other end of an [`Answer`].
+struct Waiting<T> {
+    receiver: oneshot::Receiver<Result<T, Error>>,
+    is_taken: Arc<AtomicBool>,
+}
+
+fn answer<T>() -> (Answer<T>, Waiting<T>) {
+    let (sender, receiver) = oneshot::channel();
+    let is_taken = Arc::new(AtomicBool::new(false));
+    (Answer { sender, is_taken: is_taken.clone() }, Waiting { receiver, is_taken })
+}
+
+impl<T> Answer<T> {
+    fn is_wanted(&self) -> bool {
+        !self.sender.is_closed() && !self.is_taken.load(Ordering::Acquire)
+    }
+
+    /// Takes the job, unless whoever waited has given up.
+    fn take(&self) -> bool {
+        !self.is_taken.swap(true, Ordering::AcqRel)
+    }
+
+    fn send(self, result: Result<T, Error>) {
+        // Whoever asked may have gone meanwhile.
+        let _gone = self.sender.send(result);
+    }
+}
+
+impl<T> Waiting<T> {
+    async fn result(mut self) -> Result<T, Error> {
+        let ended = |_| Error::internal("a hash ended without an answer");
+        match timeout(PATIENCE, &mut self.receiver).await {
+            Ok(result) => result.map_err(ended)?,
+            Err(_) if !self.is_taken.swap(true, Ordering::AcqRel) => Err(Error::Overloaded),
+            Err(_) => self.receiver.await.map_err(ended)?,
+        }
+    }
 }
 
 impl Hasher {
@@ -65,24 +123,24 @@ impl Hasher {
     /// Hashes a secret with a salt of its own, into a PHC string.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] where the queue is full.
+    /// [`Error::Overloaded`] where the queue is full, or the wait in it too long.
     pub async fn hash(&self, secret: SecretText) -> Result<String, Error> {
         let mut salt = [0; argon2id::SALT];
         self.entropy.fill(&mut salt);
-        let (answer, result) = oneshot::channel();
+        let (answer, waiting) = answer();
         self.shared.submit(Job::Hash { secret, salt, answer })?;
-        result.await.map_err(|_| Error::internal("a hash ended without an answer"))?
+        waiting.result().await
     }
 
     /// Whether the secret is the one that was hashed.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] where the queue is full, [`Error::Internal`] where the string is no argon2id
+    /// [`Error::Overloaded`] where the queue is full, or the wait in it too long, [`Error::Internal`] where the string is no argon2id
     /// string within the bounds.
     pub async fn verify(&self, secret: SecretText, phc: String) -> Result<bool, Error> {
-        let (answer, result) = oneshot::channel();
+        let (answer, waiting) = answer();
         self.shared.submit(Job::Verify { secret, phc, answer })?;
-        result.await.map_err(|_| Error::internal("a verification ended without an answer"))?
+        waiting.result().await
     }
 
     /// Whether every slot is free: work that can wait asks first.
@@ -135,12 +193,17 @@ impl Shared {
 
 impl Work {
     fn next(&mut self) -> Option<Job> {
-        while let Some(job) = self.verifying.pop_front().or_else(|| self.issuing.pop_front()) {
+        loop {
+            self.taken = self.taken.wrapping_add(1);
+            let job = if self.taken.is_multiple_of(ISSUING_EVERY) {
+                self.issuing.pop_front().or_else(|| self.verifying.pop_front())
+            } else {
+                self.verifying.pop_front().or_else(|| self.issuing.pop_front())
+            }?;
             if job.is_wanted() {
                 return Some(job);
             }
         }
-        None
     }
 }
 
@@ -148,18 +211,22 @@ impl Job {
     /// Whether whoever asked is still there.
     fn is_wanted(&self) -> bool {
         match self {
-            Self::Hash { answer, .. } => !answer.is_closed(),
-            Self::Verify { answer, .. } => !answer.is_closed(),
+            Self::Hash { answer, .. } => answer.is_wanted(),
+            Self::Verify { answer, .. } => answer.is_wanted(),
         }
     }
 
     fn run(self, params: &Params, memory: &mut Vec<Block>) {
         match self {
             Self::Hash { secret, salt, answer } => {
-                let _gone = answer.send(argon2id::hash(&secret, &salt, params, memory));
+                if answer.take() {
+                    answer.send(argon2id::hash(&secret, &salt, params, memory));
+                }
             }
             Self::Verify { secret, phc, answer } => {
-                let _gone = answer.send(argon2id::verify(&secret, &phc, memory));
+                if answer.take() {
+                    answer.send(argon2id::verify(&secret, &phc, memory));
+                }
             }
         }
     }
@@ -273,5 +340,44 @@ mod tests {
         assert!(matches!(verified, Ok(false)));
         assert!(waiting > 0, "the verification came before the last of the issuing");
         assert!((5..=6).contains(&refused), "one runs, two wait, {refused} were refused");
+    }
+
+    #[tokio::test]
+    async fn verifying_without_end_does_not_keep_issuing_from_its_turn() {
+        let hasher = start(Cost { memory_kib: 1024, iterations: 1, parallelism: 1 }, 1, 64);
+        let phc = hasher.hash(text("x")).await.unwrap();
+        let flood: Vec<_> = (0..32)
+            .map(|_| {
+                let (hasher, phc) = (hasher.clone(), phc.clone());
+                tokio::spawn(async move { while hasher.verify(text("x"), phc.clone()).await.is_ok() {} })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+
+        for _ in 0..5 {
+            hasher.hash(text("mine")).await.unwrap();
+        }
+
+        flood.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_and_the_job_is_never_run() {
+        let slow = Cost { memory_kib: 128 * 1024, iterations: 16, parallelism: 1 };
+        let hasher = start(slow, 1, 64);
+        let running: Vec<_> = (0..8)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.hash(text("x")).await })
+            })
+            .collect();
+
+        let mut told = 0;
+        for task in running {
+            told += usize::from(matches!(task.await.unwrap(), Err(Error::Overloaded)));
+        }
+
+        assert!(told > 0, "eight of these take longer than any may wait");
+        assert!(hasher.hash(text("x")).await.is_ok(), "the slot is free again");
     }
 }

@@ -125,6 +125,10 @@ fn the_last_flag_wins_and_the_file_may_be_named_by_the_environment_or_after_the_
 fn variables_of_the_tests_and_of_others_are_passed_over() {
     let environment = [
         ("TOKENSMITH_TEST_POSTGRES_URL", "x"),
+        // What Kubernetes puts into every pod beside a service named tokensmith.
+        ("TOKENSMITH_SERVICE_HOST", "10.0.0.1"),
+        ("TOKENSMITH_PORT", "tcp://10.0.0.1:80"),
+        ("TOKENSMITH_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("TOKENSMITH_TEST_ANYTHING__ELSE", "x"),
         ("TOKENSMITHY", "x"),
         ("tokensmith_server__bind", "x"),

@@ -35,12 +35,10 @@ fn an_unknown_key_in_the_file_is_named_with_the_nearest_that_exists(#[case] text
 #[case("TOKENSMITH_SERVER__BIND__PORT", "unknown key server.bind.port; did you mean server.bind?")]
 #[case("TOKENSMITH_SERVER_BIND", "unknown key TOKENSMITH_SERVER_BIND; section and key are joined by two underscores")]
 #[case("TOKENSMITH_DATABASE_URL", "as in TOKENSMITH_SERVER__BIND")]
-#[case("TOKENSMITH_", "unknown key TOKENSMITH_;")]
 #[case("TOKENSMITH_SERVER__", "unknown key server;")]
 #[case("TOKENSMITH___BIND", "unknown key ")]
 #[case("TOKENSMITH_CONFIG_FILE", "unknown key TOKENSMITH_CONFIG_FILE;")]
 #[case("TOKENSMITH_CONFIG__FILE", "unknown key config.file;")]
-#[case("TOKENSMITH_TEST", "unknown key TOKENSMITH_TEST;")]
 fn an_unknown_variable_is_named_and_its_value_is_not(#[case] variable: &str, #[case] told: &str) {
     let complaint = with_variable(variable, "hunter2").misused();
 

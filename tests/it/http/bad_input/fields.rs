@@ -112,6 +112,8 @@ async fn a_form_is_judged_as_json_is(#[values(Backend::Sqlite, Backend::Postgres
         ("name=n&permissions=chat&subproject_id=x", 422, "10004".into()),
         ("name=n&permissions=chat&expires_at=", 422, "invalid_parameter".into()),
         ("name=n&permissions=chat&expires_in=60", 422, "invalid_parameter".into()),
+        ("name=n&permissions=chat&expires_in[]=60", 422, "invalid_parameter".into()),
+        ("name=n&permissions=chat&disabled%5B%5D=1", 422, "invalid_parameter".into()),
         ("name=n&permissions=chat&allowed_cidrs=10.0.0.0/8", 422, "invalid_parameter".into()),
         ("name=n&permissions=chat&allowed_cidrs[]=10.0.0.0/8", 422, "invalid_parameter".into()),
         ("name=n&permissions=chat&disabled=false", 422, "invalid_parameter".into()),
