@@ -24,10 +24,20 @@ impl Timestamp {
     /// shown as the epoch rather than refused.
     pub fn to_rfc3339(self) -> String {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-            .format(format)
-            .expect("every component of the format exists in a UTC date and time")
+        self.to_utc().format(format).expect("every component of the format exists in a UTC date and time")
+    }
+}
+
+impl Timestamp {
+    /// RFC 2822, UTC: `Tue, 24 Nov 2026 04:34:44 +0000`. A moment outside the calendar as in [`Self::to_rfc3339`].
+    pub fn to_rfc2822(self) -> String {
+        let format =
+            format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] +0000");
+        self.to_utc().format(format).expect("every component of the format exists in a UTC date and time")
+    }
+
+    fn to_utc(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
@@ -64,6 +74,11 @@ mod tests {
         let moment = Timestamp::from_micros(1_795_494_884_000_120);
 
         assert_eq!(moment.to_rfc3339(), "2026-11-24T04:34:44.000120Z");
+    }
+
+    #[test]
+    fn a_moment_is_written_as_the_compatibility_api_does() {
+        assert_eq!(Timestamp::from_micros(1_795_494_884_999_999).to_rfc2822(), "Tue, 24 Nov 2026 04:34:44 +0000");
     }
 
     #[test]

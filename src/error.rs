@@ -78,6 +78,12 @@ pub enum Error {
     #[error("a subproject cannot hold subprojects; name a root project as the parent")]
     NestedSubproject,
 
+    /// A project is to be deleted through the API that is no subproject of the caller's.
+    #[error(
+        "only subprojects can be deleted, and only by a token of their root project; the command line deletes roots"
+    )]
+    NotDeletable,
+
     /// A root project is to be deleted while it has subprojects.
     #[error("the project still has {count} subprojects; delete those first")]
     HasSubprojects {
@@ -185,6 +191,12 @@ impl fmt::Display for Fault {
                 write!(f, "{field} must be a UUID: 8-4-4-4-12 hexadecimal digits with hyphens")
             }
             Problem::NotASubproject => write!(f, "{field} is no subproject of this project"),
+            Problem::OutOfRange { least, most } => {
+                write!(f, "{field} must be a whole number from {least} to {most}")
+            }
+            Problem::NotAPage => {
+                write!(f, "{field} means no page of this list; begin at the first page and follow the links")
+            }
             Problem::NotBuilt => {
                 write!(f, "{field} is not supported by this version; leave it out")
             }
@@ -203,6 +215,17 @@ pub enum Field {
     ExpiresIn,
     AllowedCidrs,
     Disabled,
+    ProtectRecordings,
+    ProtectMessageMedia,
+    ProtectFaxMedia,
+    ForceHttpsRequests,
+    FriendlyName,
+    PageSize,
+    PageNumber,
+    PageToken,
+    AccountPageSize,
+    AccountPage,
+    AccountPageToken,
 }
 
 impl Field {
@@ -216,6 +239,17 @@ impl Field {
             Self::ExpiresIn => "expires_in",
             Self::AllowedCidrs => "allowed_cidrs",
             Self::Disabled => "disabled",
+            Self::ProtectRecordings => "protect_recordings",
+            Self::ProtectMessageMedia => "protect_message_media",
+            Self::ProtectFaxMedia => "protect_fax_media",
+            Self::ForceHttpsRequests => "force_https_requests",
+            Self::FriendlyName => "FriendlyName",
+            Self::PageSize => "page_size",
+            Self::PageNumber => "page_number",
+            Self::PageToken => "page_token",
+            Self::AccountPageSize => "PageSize",
+            Self::AccountPage => "Page",
+            Self::AccountPageToken => "PageToken",
         }
     }
 }
@@ -247,4 +281,13 @@ pub enum Problem {
     NotASubproject,
     /// The contract knows the field, this version does not: silence would promise what it does not keep.
     NotBuilt,
+    /// It is no whole number within the bounds.
+    OutOfRange {
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
+    },
+    /// It is no token of the list at hand, or the number of a page that only a token leads to.
+    NotAPage,
 }

@@ -37,7 +37,7 @@ impl PageArgs {
             rows.extend(page.rows);
             after = page.next;
             if after.is_none() {
-                return Ok(Page { rows, next: None });
+                return Ok(Page { rows, next: None, previous: None });
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod args;
 mod bootstrap;
+mod keys;
 mod output;
 mod project;
 mod serve;
@@ -64,6 +65,13 @@ enum Command {
     /// Look into the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the OpenAPI 3.1 document of this version's API.
+    Openapi,
+    /// Make a server key (server.key), from which the keys that seal what the database keeps are derived.
+    ///
+    /// On SQLite `serve` makes one by itself, in a file beside the database. On Postgres all nodes share one: make it
+    /// with `tokensmith keygen server.key`, and name the file to each node as TOKENSMITH_SERVER__KEY_FILE.
+    Keygen(keys::KeygenArgs),
     /// Ask a running server on this machine whether it is ready. For container health checks.
     Healthcheck,
 }
@@ -139,6 +147,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Project(command) => block_on(project::run(command, &config)),
         Command::Token(command) => block_on(token::run(command, &config)),
         Command::Config(ConfigCommand::Check) => output::print(config.to_toml()).map(|()| ExitCode::SUCCESS),
+        Command::Openapi => output::print(crate::http::openapi::json()).map(|()| ExitCode::SUCCESS),
+        Command::Keygen(args) => keys::keygen(&args),
         Command::Healthcheck => serve::healthcheck(&config),
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Name, Project, ProjectId},
+    domain::{Name, Position, Project, ProjectChange, ProjectId},
     error::{Error, Field},
     service::Service,
     store::{Holdings, ProjectFilter},
@@ -95,7 +95,8 @@ pub(super) async fn run(command: ProjectCommand, config: &Config) -> Result<Exit
             create(&service, name, parent, !no_token, json).await
         }
         (ProjectCommand::Rename { id, json, .. }, Some(name)) => {
-            let project = service.rename_project(id, &name).await?;
+            let reach = service.operator_reach(id).await?;
+            let project = service.update_project(reach, &ProjectChange::rename(name)).await?;
             print(&project, None, json)
         }
         (ProjectCommand::List { parent, name, page, json }, _) => {
@@ -133,7 +134,8 @@ async fn create(
 }
 
 async fn list(service: &Service, filter: &ProjectFilter, page: PageArgs, json: bool) -> Result<(), Failure> {
-    let page = page.fetch(async |after, size| service.list_projects(filter, after, size).await).await?;
+    let page =
+        page.fetch(async |after, size| service.list_projects(filter, Position::after(after), size).await).await?;
     if json {
         return output::print_list(&output::json(&PageBody::<ProjectBody>::from(&page)));
     }
@@ -151,7 +153,7 @@ async fn delete(service: &Service, id: ProjectId, yes: bool) -> Result<(), Failu
         let tokens = count(holdings.tokens);
         confirm(&format!("This deletes the project {:?} ({id}) and its {tokens}.", project.name.as_str()))?;
     }
-    let tokens = count(service.delete_project(id).await?);
+    let tokens = count(service.delete_project(service.operator_reach(id).await?).await?);
     output::print(format!("deleted {id} ({:?}) and its {tokens}", project.name.as_str()))
 }
 

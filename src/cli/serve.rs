@@ -10,9 +10,9 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, bootstrap, output, store};
+use super::{Failure, bootstrap, keys, output, store};
 use crate::{
-    config::Config,
+    config::{Config, DatabaseUrl},
     domain::Name,
     error::{Error, Field},
     http::{self, Settings},
@@ -42,11 +42,16 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         .map_err(|error| Failure::Refused(format!("signals cannot be waited for: {error}")))?;
 
     allow_many_connections();
+    // On Postgres a missing key is said before anything is touched; on SQLite the directory must be there first.
+    if matches!(config.database.url, DatabaseUrl::Postgres(_)) {
+        keys::provide(config)?;
+    }
 
     for migration in store::bring_up(config).await? {
         tracing::info!(%migration, "migration applied");
     }
-    let (service, store) = store::open(config).await?;
+    let keys = keys::provide(config)?;
+    let (service, store) = store::open_with(config, &keys).await?;
     // Before anything is made that could not be used: the address may be taken.
     let bind = config.server.bind;
     let listener =
@@ -119,5 +124,6 @@ fn settings(config: &Config) -> Settings {
         max_connections: server.max_connections,
         shutdown_timeout: server.shutdown_timeout.get(),
         public_url: server.public_url.clone(),
+        trusted_proxies: server.trusted_proxies.clone(),
     }
 }

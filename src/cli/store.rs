@@ -2,12 +2,12 @@
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode, sync::Arc};
 
-use super::{Failure, output};
+use super::{Failure, keys, output};
 use crate::{
     clock::SystemClock,
     config::{Config, DatabaseUrl},
     entropy::SystemEntropy,
-    service::{Cost, Hasher, Limits, Service},
+    service::{Cost, Hasher, Keys, Limits, Service},
     store::{Store, migrate as migrations, postgres, sqlite},
 };
 
@@ -53,7 +53,13 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
 }
 
 /// A service on the store, which must be at this program's schema.
+/// Commands that end at once do without a server's key.
 pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
+    open_with(config, &keys::find(config)?).await
+}
+
+/// As [`open`], with these keys.
+pub(super) async fn open_with(config: &Config, keys: &Keys) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
     let catalogue = Arc::new(config.permissions.catalogue.clone());
     let time_limit = config.database.acquire_timeout.get();
     let store = match &config.database.url {
@@ -85,7 +91,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store
     let slots = cores();
     let hasher = Hasher::start(cost, slots, hashing.queue, entropy.clone())?;
     let limits = Limits { tokens_per_project: config.limits.tokens_per_project };
-    let service = Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, catalogue, limits);
+    let service = Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys);
     Ok((Arc::new(service), store))
 }
 

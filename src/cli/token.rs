@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Catalogue, Name, NewToken, Permissions, ProjectId, Token, TokenChange, TokenId},
+    domain::{Catalogue, Name, NewToken, Permissions, Position, ProjectId, Token, TokenChange, TokenId},
     error::{Error, Fault, Faults, Field},
     service::Service,
 };
@@ -159,7 +159,8 @@ async fn list(
 ) -> Result<(), Failure> {
     let reach = service.operator_reach(project).await?;
     let name = name.as_deref();
-    let page = page.fetch(async |after, size| service.list_tokens(reach, name, after, size).await).await?;
+    let page =
+        page.fetch(async |after, size| service.list_tokens(reach, name, Position::after(after), size).await).await?;
     if json {
         return output::print_list(&output::json(&PageBody::<TokenBody>::from(&page)));
     }

@@ -133,6 +133,11 @@ impl ServerKey {
         self.0.as_deref()
     }
 
+    /// Reads 64 hexadecimal digits, or nothing; `None` for every other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text)
+    }
+
     fn shown(&self) -> &'static str {
         if self.0.is_some() { "[secret]" } else { "" }
     }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::{Name, ProjectId};
+use crate::error::{Fault, Field, Problem};
+
 /// One field as it came in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Raw {
@@ -11,7 +14,9 @@ pub enum Raw {
     Text(String),
     /// A list of nothing but texts; in a form, every value of a field that may be repeated.
     Texts(Vec<String>),
-    /// A number, a boolean, an object, or a list with something else than text in it.
+    /// JSON's `true` and `false`.
+    Bool(bool),
+    /// A number, an object, or a list with something else than text in it.
     Other,
 }
 
@@ -58,4 +63,55 @@ impl Fields {
     pub fn get(&self, name: &str) -> Option<&Raw> {
         self.0.get(name)
     }
+
+    /// A name, if the field is there.
+    pub(super) fn name(&self, field: Field) -> Result<Option<Name>, Problem> {
+        match self.get(field.as_str()) {
+            None => Ok(None),
+            Some(Raw::Text(text)) => Name::parse(text).map(Some),
+            Some(Raw::Null | Raw::Texts(_) | Raw::Bool(_) | Raw::Other) => Err(Problem::WrongType { expected: "text" }),
+        }
+    }
+
+    /// A text, if the field is there and is one.
+    pub fn text(&self, field: Field) -> Option<&str> {
+        match self.get(field.as_str()) {
+            Some(Raw::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The subproject that a request names; empty and null are none.
+    ///
+    /// # Errors
+    /// [`Problem::NotAUuid`], [`Problem::WrongType`].
+    pub fn subproject(&self) -> Result<Option<ProjectId>, Problem> {
+        match self.get(Field::SubprojectId.as_str()) {
+            None | Some(Raw::Null) => Ok(None),
+            Some(Raw::Text(text)) if text.is_empty() => Ok(None),
+            Some(Raw::Text(text)) => ProjectId::parse(text).map(Some).ok_or(Problem::NotAUuid),
+            Some(Raw::Texts(_) | Raw::Bool(_) | Raw::Other) => Err(Problem::WrongType { expected: "a UUID as text" }),
+        }
+    }
+
+    /// A yes or no, if the field is there.
+    pub(super) fn flag(&self, field: Field) -> Result<Option<bool>, Problem> {
+        match self.get(field.as_str()) {
+            None => Ok(None),
+            Some(Raw::Bool(flag)) => Ok(Some(*flag)),
+            Some(Raw::Null | Raw::Text(_) | Raw::Texts(_) | Raw::Other) => {
+                Err(Problem::WrongType { expected: "true or false" })
+            }
+        }
+    }
+}
+
+/// What must be there.
+pub(super) fn required<T>(judged: Result<Option<T>, Problem>) -> Result<T, Problem> {
+    judged.and_then(|value| value.ok_or(Problem::Missing))
+}
+
+/// Keeps what was judged well, and notes what was not.
+pub(super) fn keep<T>(field: Field, judged: Result<T, Problem>, faults: &mut Vec<Fault>) -> Option<T> {
+    judged.map_err(|problem| faults.push(Fault { field, problem })).ok()
 }

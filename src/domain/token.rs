@@ -3,6 +3,7 @@
 use super::{
     Catalogue, Check, Cursor, Fields, Hint, Name, Permissions, ProjectId, Raw, Schema, Secret, SecretId, Selector,
     TokenId,
+    fields::{keep, required},
 };
 use crate::{
     clock::Timestamp,
@@ -92,9 +93,9 @@ impl NewToken {
     /// Every field that failed, in that order.
     pub fn judge(fields: &Fields, catalogue: &Catalogue) -> Result<Self, Faults> {
         let mut faults = Vec::new();
-        let name = keep(Field::Name, required(judge_name(fields)), &mut faults);
+        let name = keep(Field::Name, required(fields.name(Field::Name)), &mut faults);
         let permissions = keep(Field::Permissions, required(judge_permissions(fields, catalogue)), &mut faults);
-        let subproject = keep(Field::SubprojectId, judge_subproject(fields), &mut faults);
+        let subproject = keep(Field::SubprojectId, fields.subproject(), &mut faults);
         refuse_unbuilt(fields, &mut faults);
         Faults::none_or(faults)?;
         Ok(Self {
@@ -121,7 +122,7 @@ impl TokenChange {
     /// Every field that failed, in the order of the contract.
     pub fn judge(fields: &Fields, catalogue: &Catalogue) -> Result<Self, Faults> {
         let mut faults = Vec::new();
-        let name = keep(Field::Name, judge_name(fields), &mut faults);
+        let name = keep(Field::Name, fields.name(Field::Name), &mut faults);
         let permissions = keep(Field::Permissions, judge_permissions(fields, catalogue), &mut faults);
         refuse_unbuilt(fields, &mut faults);
         Faults::none_or(faults)?;
@@ -145,39 +146,14 @@ fn refuse_unbuilt(fields: &Fields, faults: &mut Vec<Fault>) {
     }
 }
 
-fn judge_name(fields: &Fields) -> Result<Option<Name>, Problem> {
-    match fields.get(Field::Name.as_str()) {
-        None => Ok(None),
-        Some(Raw::Text(text)) => Name::parse(text).map(Some),
-        Some(Raw::Null | Raw::Texts(_) | Raw::Other) => Err(Problem::WrongType { expected: "text" }),
-    }
-}
-
 fn judge_permissions(fields: &Fields, catalogue: &Catalogue) -> Result<Option<Permissions>, Problem> {
     match fields.get(Field::Permissions.as_str()) {
         None => Ok(None),
         Some(Raw::Texts(names)) => catalogue.parse(names.iter().map(String::as_str)).map(Some),
-        Some(Raw::Null | Raw::Text(_) | Raw::Other) => {
+        Some(Raw::Null | Raw::Text(_) | Raw::Bool(_) | Raw::Other) => {
             Err(Problem::WrongType { expected: "a list of permission names" })
         }
     }
-}
-
-fn judge_subproject(fields: &Fields) -> Result<Option<ProjectId>, Problem> {
-    match fields.get(Field::SubprojectId.as_str()) {
-        None | Some(Raw::Null) => Ok(None),
-        Some(Raw::Text(text)) if text.is_empty() => Ok(None),
-        Some(Raw::Text(text)) => ProjectId::parse(text).map(Some).ok_or(Problem::NotAUuid),
-        Some(Raw::Texts(_) | Raw::Other) => Err(Problem::WrongType { expected: "a UUID as text" }),
-    }
-}
-
-fn required<T>(judged: Result<Option<T>, Problem>) -> Result<T, Problem> {
-    judged.and_then(|value| value.ok_or(Problem::Missing))
-}
-
-fn keep<T>(field: Field, judged: Result<T, Problem>, faults: &mut Vec<Fault>) -> Option<T> {
-    judged.map_err(|problem| faults.push(Fault { field, problem })).ok()
 }
 
 #[cfg(test)]

@@ -54,11 +54,37 @@ impl FromRequest for Body {
 }
 
 impl Body {
+    /// The fields of a JSON object, from a client that can send nothing else.
+    ///
+    /// # Errors
+    /// As [`Body::form_or_json`].
+    pub(super) async fn json(self, schema: &Schema) -> Result<Fields, Error> {
+        let (kind, bytes) = self.arrive().await?;
+        match kind.as_deref() {
+            Some("application/json") => json(&bytes, schema),
+            _ => Err(Error::UnsupportedBody(
+                "send the body as application/json, and say so in one Content-Type header".to_owned(),
+            )),
+        }
+    }
+
     /// The fields of a form (`application/x-www-form-urlencoded`) or a JSON object.
     ///
     /// # Errors
     /// [`Error::BodyTooLarge`], [`Error::BodyTimeout`], [`Error::UnsupportedBody`], [`Error::MalformedBody`].
-    pub(super) async fn form_or_json(mut self, schema: &Schema) -> Result<Fields, Error> {
+    pub(super) async fn form_or_json(self, schema: &Schema) -> Result<Fields, Error> {
+        let (kind, bytes) = self.arrive().await?;
+        match kind.as_deref() {
+            Some("application/x-www-form-urlencoded") => form("form", &bytes, schema),
+            Some("application/json") => json(&bytes, schema),
+            _ => Err(Error::UnsupportedBody(
+                "send the body as application/x-www-form-urlencoded or application/json, and say so in one Content-Type header".to_owned(),
+            )),
+        }
+    }
+
+    /// The media type and the bytes.
+    async fn arrive(mut self) -> Result<(Option<String>, BytesMut), Error> {
         let bytes = self.read().await?;
         if let Some(encoding) = self.encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::UnsupportedBody(format!(
@@ -66,13 +92,7 @@ impl Body {
                 shorten(&encoding)
             )));
         }
-        match media_type(self.content_type.as_deref()) {
-            Some(kind) if kind == "application/x-www-form-urlencoded" => form(&bytes, schema),
-            Some(kind) if kind == "application/json" => json(&bytes, schema),
-            _ => Err(Error::UnsupportedBody(
-                "send the body as application/x-www-form-urlencoded or application/json, and say so in one Content-Type header".to_owned(),
-            )),
-        }
+        Ok((media_type(self.content_type.as_deref()), bytes))
     }
 
     async fn read(&mut self) -> Result<BytesMut, Error> {
@@ -113,10 +133,11 @@ fn media_type(content_type: Option<&str>) -> Option<String> {
 }
 
 /// The fields of a form (WHATWG URL Standard, "application/x-www-form-urlencoded parsing").
-fn form(bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
+/// A query is written in the same way; `what` names it in an error.
+pub(super) fn form(what: &str, bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
     // The parser puts U+FFFD where bytes are no UTF-8; separators are ASCII, so the whole can be asked before.
     if percent_decode(bytes).decode_utf8().is_err() {
-        return Err(malformed("the form holds bytes that are no UTF-8"));
+        return Err(malformed(&format!("the {what} holds bytes that are no UTF-8")));
     }
     let mut fields = Fields::default();
     for (name, value) in form_urlencoded::parse(bytes) {
@@ -126,7 +147,7 @@ fn form(bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
         } else if let Some(name) = schema.single(&name)
             && fields.insert(name, Raw::Text(value.into_owned())).is_some()
         {
-            return Err(malformed(&format!("the form holds {name} twice")));
+            return Err(malformed(&format!("the {what} holds {name} twice")));
         }
     }
     Ok(fields)
@@ -193,7 +214,8 @@ fn raw(value: Value) -> Raw {
             .map(|value| if let Value::String(text) = value { Some(text) } else { None })
             .collect::<Option<Vec<_>>>()
             .map_or(Raw::Other, Raw::Texts),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => Raw::Other,
+        Value::Bool(flag) => Raw::Bool(flag),
+        Value::Number(_) | Value::Object(_) => Raw::Other,
     }
 }
 
@@ -219,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_form_may_mix_both_ways_to_repeat() {
-        let fields = form(b"permissions=chat&name=a+b%21&permissions%5B%5D=fax&extra=1&extra=2", &SCHEMA).unwrap();
+        let fields =
+            form("form", b"permissions=chat&name=a+b%21&permissions%5B%5D=fax&extra=1&extra=2", &SCHEMA).unwrap();
 
         assert_eq!(fields.get("permissions"), Some(&texts(&["chat", "fax"])));
         assert_eq!(fields.get("name"), Some(&Raw::Text("a b!".into())));
@@ -229,7 +252,7 @@ mod tests {
     #[test]
     fn a_form_that_is_no_utf8_or_says_a_thing_twice_is_malformed() {
         for body in [&b"name=%ff"[..], b"name=\xff", b"x=%C3&name=%A9", b"name=a&name=b", b"%ff=1"] {
-            assert!(matches!(form(body, &SCHEMA), Err(Error::MalformedBody(_))), "{body:?}");
+            assert!(matches!(form("form", body, &SCHEMA), Err(Error::MalformedBody(_))), "{body:?}");
         }
     }
 
@@ -267,7 +290,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = form(&bytes, &SCHEMA);
+            let _ = form("form", &bytes, &SCHEMA);
             let _ = json(&bytes, &SCHEMA);
         }
 
@@ -279,7 +302,7 @@ mod tests {
                 written.append_pair("permissions", permission);
             }
 
-            let fields = form(written.finish().as_bytes(), &SCHEMA).unwrap();
+            let fields = form("form", written.finish().as_bytes(), &SCHEMA).unwrap();
 
             prop_assert_eq!(fields.get("name"), Some(&Raw::Text(name)));
             prop_assert_eq!(fields.get("permissions"), Some(&Raw::Texts(permissions)));

@@ -3,7 +3,7 @@
 
 use actix_web::{ResponseError, http::StatusCode};
 
-use crate::error::{Error, Fault, Problem};
+use crate::error::{Error, Fault, Faults, Field, Problem};
 
 /// One line of the table.
 pub(super) struct Row {
@@ -40,6 +40,12 @@ pub(super) fn row(error: &Error) -> Row {
         Error::BodyTimeout              => line(408, (408, Number(10000))),
         Error::Invalid(faults) if faults.iter().any(is_wrong_type)
                                         => line(422, (400, Number(10000))),
+        Error::Invalid(faults) if is_of(faults, &[Field::AccountPage, Field::AccountPageToken])
+                                        => line(422, (400, Number(54453))),
+        Error::Invalid(faults) if is_of(faults, &[Field::AccountPageSize])
+                                        => line(422, (400, Number(54454))),
+        Error::Invalid(faults) if is_of(faults, &[Field::FriendlyName])
+                                        => line(422, (422, Number(20002))),
         Error::Invalid(_)               => line(422, (422, Validation)),
         Error::Unauthenticated          => line(401, (401, Number(20003))),
         Error::PermissionMissing { .. } => line(401, (401, Number(20003))),
@@ -49,6 +55,7 @@ pub(super) fn row(error: &Error) -> Row {
         Error::MethodNotAllowed         => line(405, (405, Number(20004))),
         Error::TokenLimitReached { .. } => line(422, (422, Validation)),
         Error::NestedSubproject         => line(422, (422, Number(20005))),
+        Error::NotDeletable             => line(422, (422, Number(20005))),
         Error::HasSubprojects { .. }    => line(422, (422, Number(20005))),
         Error::SelectorTaken            => line(500, (500, Number(20504))),
         Error::Overloaded               => line(503, (503, Number(20503))),
@@ -60,6 +67,11 @@ pub(super) fn row(error: &Error) -> Row {
 
 fn is_wrong_type(fault: &Fault) -> bool {
     matches!(fault.problem, Problem::WrongType { .. })
+}
+
+/// Whether the first fault, the one that the compatibility API has room for, is of one of these fields.
+fn is_of(faults: &Faults, fields: &[Field]) -> bool {
+    fields.contains(&faults.first().field)
 }
 
 fn valid(status: u16) -> StatusCode {

@@ -6,11 +6,16 @@ mod basic;
 mod body;
 mod compatibility;
 mod dialect;
+mod docs;
 mod error;
 mod health;
 mod idle;
+mod links;
+pub mod openapi;
+mod paging;
 mod path;
 mod request;
+mod rest;
 mod server;
 mod unread;
 
@@ -41,6 +46,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// What clients see as the server's address, without a slash at the end; empty where nobody said.
     pub public_url: String,
+    /// Proxies whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// SignalWire's compatibility API.
@@ -50,10 +57,59 @@ const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 fn routes(app: &mut web::ServiceConfig) {
     app.service(web::resource("/livez").route(get().to(health::livez)))
         .service(web::resource("/readyz").route(get().to(health::readyz)))
+        .service(web::resource("/openapi.json").route(get().to(openapi::document)))
+        .service(web::resource("/docs").route(get().to(docs::page)))
+        .service(web::resource("/docs/{file}").route(get().to(docs::file)))
+        .service(
+            web::scope("/api/project")
+                .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))
+                .service(
+                    web::resource("/tokens")
+                        .route(get().to(rest::tokens::list))
+                        .route(web::post().to(rest::tokens::create)),
+                )
+                .service(
+                    web::resource("/tokens/{token}")
+                        .route(get().to(rest::tokens::show))
+                        .route(web::patch().to(rest::tokens::update))
+                        .route(web::delete().to(rest::tokens::delete)),
+                )
+                .default_service(web::to(unknown_path)),
+        )
+        .service(
+            web::scope("/api/projects")
+                .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))
+                .service(
+                    web::resource("")
+                        .route(get().to(rest::projects::list))
+                        .route(web::post().to(rest::projects::create)),
+                )
+                .service(
+                    web::resource("/{project}")
+                        .route(get().to(rest::projects::show))
+                        .route(web::patch().to(rest::projects::update))
+                        .route(web::delete().to(rest::projects::delete)),
+                )
+                .service(
+                    web::resource("/{project}/signing-key/rotate")
+                        .route(web::post().to(rest::projects::rotate_signing_key)),
+                )
+                .default_service(web::to(unknown_path)),
+        )
         .service(
             web::scope(COMPATIBILITY)
                 .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))
                 .wrap(from_fn(dialect::compatibility))
+                .service(
+                    compatibility_resource("/Accounts")
+                        .route(get().to(compatibility::accounts::list))
+                        .route(web::post().to(compatibility::accounts::create)),
+                )
+                .service(
+                    compatibility_resource("/Accounts/{project}")
+                        .route(get().to(compatibility::accounts::show))
+                        .route(web::post().to(compatibility::accounts::update)),
+                )
                 .service(
                     compatibility_resource("/Accounts/{project}/tokens")
                         .route(web::post().to(compatibility::tokens::create)),

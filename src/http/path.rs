@@ -19,7 +19,8 @@ type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 /// The caller at the project of the path.
 pub(super) struct AtProject(pub(super) Reach);
 
-/// The caller at the project of the path, with the id of a token that was there a moment ago.
+/// The caller at the project of the path, or at its own where the path names none, with the id of a token that was
+/// there a moment ago.
 pub(super) struct AtToken(pub(super) Reach, pub(super) TokenId);
 
 impl FromRequest for AtProject {
@@ -42,11 +43,13 @@ impl FromRequest for AtToken {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (service, caller) = who(request, payload);
-        let project = ProjectId::parse(request.match_info().query("project"));
+        let project = request.match_info().get("project").map(ProjectId::parse);
         let token = TokenId::parse(request.match_info().query("token"));
         Box::pin(async move {
+            let caller = caller.await?;
+            let project = project.unwrap_or(Some(caller.project()));
             let (project, token) = project.zip(token).ok_or(Error::MalformedId)?;
-            let reach = service.reach(&caller.await?, project).await?;
+            let reach = service.reach(&caller, project).await?;
             let token = service.find_token(reach, token).await?;
             Ok(Self(reach, token.id))
         })

@@ -37,7 +37,8 @@ impl Service {
         Err(Error::SelectorTaken)
     }
 
-    async fn owner(&self, reach: Reach, subproject: Option<ProjectId>) -> Result<ProjectId, Error> {
+    /// The project at hand, or its subproject that a request names.
+    pub(super) async fn owner(&self, reach: Reach, subproject: Option<ProjectId>) -> Result<ProjectId, Error> {
         let Some(subproject) = subproject else { return Ok(reach.project) };
         match self.store.find_project(subproject).await? {
             Some(found) if found.parent == Some(reach.project) => Ok(subproject),

@@ -3,11 +3,13 @@
 mod bootstrap;
 mod hasher;
 mod issue;
+mod keys;
 mod list;
 mod projects;
 mod reach;
 mod renew;
 mod revoke;
+mod seal;
 mod update;
 mod verify;
 
@@ -15,17 +17,15 @@ use std::sync::Arc;
 
 pub use bootstrap::Bootstrapped;
 pub use hasher::{Cost, Hasher};
+pub use keys::{Key, Keys};
+pub use list::MOST_ROWS;
+pub use projects::CreatedProject;
 pub use reach::Caller;
+pub use seal::Sealer;
 use uuid::Uuid;
 pub use verify::Grant;
 
-use crate::{
-    clock::Clock,
-    domain::{Catalogue, Issued, Project},
-    entropy::Entropy,
-    error::Error,
-    store::Store,
-};
+use crate::{clock::Clock, domain::Catalogue, entropy::Entropy, error::Error, store::Store};
 
 /// Everything that Tokensmith does, whoever asks: the door and the command line call the same methods.
 pub struct Service {
@@ -35,6 +35,7 @@ pub struct Service {
     entropy: Arc<dyn Entropy>,
     catalogue: Arc<Catalogue>,
     limits: Limits,
+    sealer: Sealer,
     renewals: renew::Renewals,
 }
 
@@ -54,9 +55,10 @@ impl Service {
         entropy: Arc<dyn Entropy>,
         catalogue: Arc<Catalogue>,
         limits: Limits,
+        keys: &Keys,
     ) -> Self {
         let renewals = renew::Renewals::start(store.clone(), hasher.clone());
-        Self { store, hasher, clock, entropy, catalogue, limits, renewals }
+        Self { store, hasher, clock, entropy, catalogue, limits, sealer: Sealer::new(keys), renewals }
     }
 
     /// The permissions that this server knows.
@@ -76,13 +78,4 @@ impl Service {
     pub async fn ready(&self) -> Result<(), Error> {
         self.store.ready().await
     }
-}
-
-/// A project with the first token of its own, where one was asked for.
-#[derive(Debug)]
-pub struct CreatedProject {
-    /// The project.
-    pub project: Project,
-    /// Its token, with the secret.
-    pub token: Option<Issued>,
 }

@@ -1,14 +1,26 @@
-//! We make, rename and delete projects, on the operator's authority.
+//! We make, change and delete projects.
 
-use super::{CreatedProject, Service};
+use super::{Caller, Service};
 use crate::{
-    domain::{Actor, Issued, MANAGEMENT, Name, Permissions, Project, ProjectId, StoredSecret},
+    domain::{
+        Actor, Issued, MANAGEMENT, Name, NewProject, Permissions, Project, ProjectChange, ProjectId, Reach, SigningKey,
+        StoredSecret,
+    },
     error::Error,
     store::{Holdings, TokenRows},
 };
 
 /// The name of the token that a new project gets.
 const FIRST_TOKEN: &str = "management";
+
+/// A project with the first token of its own, where one was asked for.
+#[derive(Debug)]
+pub struct CreatedProject {
+    /// The project.
+    pub project: Project,
+    /// Its token, with the secret.
+    pub token: Option<Issued>,
+}
 
 impl Service {
     /// Makes a root project, or a subproject of `parent`; `with_token` gives it a first token that holds
@@ -26,7 +38,7 @@ impl Service {
         let project = self.new_project(name, parent);
         let first = if with_token { Some(self.first_token(project.id).await?) } else { None };
         let rows = first.as_ref().map(|(issued, secret)| TokenRows { token: &issued.token, secret });
-        self.store.create_project(&project, rows).await?;
+        self.store.create_project(Actor::Operator, &project, rows, None).await?;
         tracing::info!(project.id = %project.id, "project created");
         Ok(CreatedProject { project, token: first.map(|(issued, _)| issued) })
     }
@@ -40,25 +52,82 @@ impl Service {
         Ok((project, self.store.count_holdings(id).await?))
     }
 
-    /// Gives a project another name.
+    /// Makes a subproject of the caller's project, with a signing key.
     ///
     /// # Errors
-    /// [`Error::ProjectNotFound`].
-    pub async fn rename_project(&self, id: ProjectId, name: &Name) -> Result<Project, Error> {
-        let project = self.store.rename_project(id, name, self.clock.now()).await?;
-        tracing::info!(project.id = %id, "project renamed");
+    /// [`Error::NestedSubproject`] where the caller's project is a subproject itself, and what the store's
+    /// `create_project` refuses.
+    pub async fn create_subproject(&self, caller: &Caller, new: NewProject) -> Result<(Project, SigningKey), Error> {
+        if !caller.is_root() {
+            return Err(Error::NestedSubproject);
+        }
+        let Reach { actor, project: parent } = caller.at_home();
+        let project = new.into_project(self.entropy.uuid().into(), parent, self.clock.now());
+        let (key, sealed) = self.signing_key(project.id)?;
+        self.store.create_project(actor, &project, None, Some(&sealed)).await?;
+        tracing::info!(project.id = %project.id, "project created");
+        Ok((project, key))
+    }
+
+    /// Finds the project within reach.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`] where it has gone since.
+    pub async fn find_project(&self, reach: Reach) -> Result<Project, Error> {
+        self.store.find_project(reach.project).await?.ok_or(Error::ProjectNotFound)
+    }
+
+    /// Changes the project within reach; a change of nothing changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::ProjectNotFound`], and [`Error::Unauthenticated`] or [`Error::PermissionMissing`] where the caller has
+    /// died or lost its permission since it was let in.
+    pub async fn update_project(&self, reach: Reach, change: &ProjectChange) -> Result<Project, Error> {
+        let project = self.store.update_project(reach, change, self.clock.now()).await?;
+        if !change.is_empty() {
+            tracing::info!(project.id = %project.id, "project updated");
+        }
         Ok(project)
     }
 
-    /// Deletes a project and its tokens: when this returns, none of them verifies. It cannot be undone. Returns
-    /// how many tokens died.
+    /// Gives the project within reach a new signing key; the old one is forgotten.
     ///
     /// # Errors
-    /// [`Error::ProjectNotFound`], [`Error::HasSubprojects`].
-    pub async fn delete_project(&self, id: ProjectId) -> Result<u64, Error> {
-        let tokens = self.store.delete_project(id).await?;
-        tracing::info!(project.id = %id, tokens, "project deleted");
+    /// As [`Service::update_project`].
+    pub async fn rotate_signing_key(&self, reach: Reach) -> Result<(Project, SigningKey), Error> {
+        let (key, sealed) = self.signing_key(reach.project)?;
+        let project = self.store.replace_signing_key(reach, &sealed, self.clock.now()).await?;
+        tracing::info!(project.id = %project.id, "signing key rotated");
+        Ok((project, key))
+    }
+
+    /// Deletes a subproject of the caller's project and its tokens: when this returns, none of them verifies. It
+    /// cannot be undone.
+    ///
+    /// # Errors
+    /// [`Error::NotDeletable`] where it is the caller's own project, and as [`Service::update_project`].
+    pub async fn delete_subproject(&self, caller: &Caller, reach: Reach) -> Result<(), Error> {
+        if reach.project == caller.project() {
+            return Err(Error::NotDeletable);
+        }
+        self.delete_project(reach).await.map(|_| ())
+    }
+
+    /// Deletes the project within reach and its tokens: when this returns, none of them verifies. It cannot be undone.
+    /// Returns how many tokens died.
+    ///
+    /// # Errors
+    /// [`Error::HasSubprojects`], and as [`Service::update_project`].
+    pub async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
+        let tokens = self.store.delete_project(reach).await?;
+        tracing::info!(project.id = %reach.project, tokens, "project deleted");
         Ok(tokens)
+    }
+
+    fn signing_key(&self, project: ProjectId) -> Result<(SigningKey, Vec<u8>), Error> {
+        let key = SigningKey::generate(&*self.entropy);
+        let sealed = self.sealer.seal(project, &key, &*self.entropy)?;
+        Ok((key, sealed))
     }
 
     pub(super) fn new_project(&self, name: Name, parent: Option<ProjectId>) -> Project {

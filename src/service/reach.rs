@@ -21,6 +21,16 @@ impl Caller {
         self.project
     }
 
+    /// Whether that is a root.
+    pub fn is_root(&self) -> bool {
+        self.is_root
+    }
+
+    /// The caller at its own project.
+    pub fn at_home(&self) -> Reach {
+        Reach { actor: self.actor, project: self.project }
+    }
+
     /// The caller's token.
     pub fn token(&self) -> Option<TokenId> {
         self.actor.token()
@@ -60,6 +70,15 @@ impl Service {
             Some(found) if found.parent == Some(caller.project) => Ok(reach),
             _ => Err(Error::ProjectNotFound),
         }
+    }
+
+    /// The caller at its own project, or at the subproject of it that a request names.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it names none of its subprojects, whether it exists or not.
+    pub async fn reach_subproject(&self, caller: &Caller, subproject: Option<ProjectId>) -> Result<Reach, Error> {
+        let home = caller.at_home();
+        Ok(Reach { project: self.owner(home, subproject).await?, ..home })
     }
 
     /// The operator at a project.

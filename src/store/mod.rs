@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use crate::{
     clock::Timestamp,
     domain::{
-        Actor, Check, Cursor, Name, Permissions, Project, ProjectId, Reach, SecretId, Selector, StoredSecret, Token,
-        TokenChange, TokenId,
+        Actor, Check, Name, Permissions, Position, Project, ProjectChange, ProjectId, Reach, SecretId, Selector,
+        StoredSecret, Token, TokenChange, TokenId,
     },
     error::Error,
 };
@@ -65,12 +65,20 @@ pub struct ProjectFilter {
 /// Projects and subprojects.
 #[async_trait]
 pub trait Projects: Send + Sync {
-    /// Makes a project on the operator's authority, and its first token with it where one is given.
+    /// Makes a project, and its first token and its sealed signing key with it where they are given. A root is made on
+    /// the operator's authority alone.
     ///
     /// # Errors
-    /// [`Error::ProjectNotFound`] where the parent is not there, [`Error::NestedSubproject`] where it is no
+    /// [`Error::Unauthenticated`] and [`Error::PermissionMissing`] where the actor's token or secret is gone or no
+    /// longer holds `management`; [`Error::ProjectNotFound`] where the parent is not there, [`Error::NestedSubproject`] where it is no
     /// root, [`Error::SelectorTaken`] where the token's secret must be drawn again.
-    async fn create_project(&self, project: &Project, first: Option<TokenRows<'_>>) -> Result<(), Error>;
+    async fn create_project(
+        &self,
+        actor: Actor,
+        project: &Project,
+        first: Option<TokenRows<'_>>,
+        signing_key: Option<&[u8]>,
+    ) -> Result<(), Error>;
 
     /// Makes the first project and its token, only where there is no project at all; two processes that try
     /// at once make one. Returns whether this call made it.
@@ -88,20 +96,41 @@ pub trait Projects: Send + Sync {
     /// [`Error::ProjectNotFound`].
     async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error>;
 
-    /// Up to `limit` projects behind the cursor, newest first, of all trees: for the operator alone.
-    async fn list_projects(&self, filter: &ProjectFilter, after: Cursor, limit: u32) -> Result<Vec<Project>, Error>;
+    /// Up to `limit` projects at the position, nearest first, of all trees: for the operator alone.
+    async fn list_projects(
+        &self,
+        filter: &ProjectFilter,
+        position: Position,
+        limit: u32,
+    ) -> Result<Vec<Project>, Error>;
 
-    /// Gives a project another name, on the operator's authority.
+    /// Up to `limit` at the position, nearest first, of a project and its subprojects; of exactly this name, where one
+    /// is given.
+    async fn list_tree(
+        &self,
+        root: ProjectId,
+        name: Option<&str>,
+        position: Position,
+        limit: u32,
+    ) -> Result<Vec<Project>, Error>;
+
+    /// Changes the columns that the change names, and no other, of the project within reach.
     ///
     /// # Errors
-    /// [`Error::ProjectNotFound`].
-    async fn rename_project(&self, id: ProjectId, name: &Name, now: Timestamp) -> Result<Project, Error>;
+    /// [`Error::Unauthenticated`] and [`Error::PermissionMissing`] as above, [`Error::ProjectNotFound`].
+    async fn update_project(&self, reach: Reach, change: &ProjectChange, now: Timestamp) -> Result<Project, Error>;
 
-    /// Deletes a project and its tokens, on the operator's authority. Returns how many tokens died.
+    /// Puts a sealed signing key in the place of the one that the project within reach has, if it has one.
     ///
     /// # Errors
-    /// [`Error::ProjectNotFound`], [`Error::HasSubprojects`].
-    async fn delete_project(&self, id: ProjectId) -> Result<u64, Error>;
+    /// As [`Projects::update_project`].
+    async fn replace_signing_key(&self, reach: Reach, sealed: &[u8], now: Timestamp) -> Result<Project, Error>;
+
+    /// Deletes the project within reach, and its tokens. Returns how many tokens died.
+    ///
+    /// # Errors
+    /// As [`Projects::update_project`], and [`Error::HasSubprojects`].
+    async fn delete_project(&self, reach: Reach) -> Result<u64, Error>;
 }
 
 /// Tokens.
@@ -136,13 +165,13 @@ pub trait Tokens: Send + Sync {
     /// Finds a token of the project or, where that is a root, of one of its subprojects.
     async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error>;
 
-    /// Up to `limit` of the project's own tokens behind the cursor, newest first; of exactly this name, where one
-    /// is given.
+    /// Up to `limit` of the project's own tokens at the position, nearest first; of exactly this name, where one is
+    /// given.
     async fn list_tokens(
         &self,
         project: ProjectId,
         name: Option<&str>,
-        after: Cursor,
+        position: Position,
         limit: u32,
     ) -> Result<Vec<Token>, Error>;
 

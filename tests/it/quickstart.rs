@@ -75,7 +75,9 @@ async fn the_quickstart_does_what_it_says(#[values(Backend::Sqlite, Backend::Pos
     let database = Database::bare(backend).await;
     let mut script = commands(QUICKSTART);
     if backend == Backend::Postgres {
-        script = script.replace("sqlite://tokensmith.db", &database.url());
+        let postgres =
+            format!("{}\ntokensmith keygen server.key\nexport TOKENSMITH_SERVER__KEY_FILE=server.key", database.url());
+        script = script.replace("sqlite://tokensmith.db", &postgres);
     }
 
     let said = run(&script, &directory);

@@ -1,3 +1,4 @@
-//! SignalWire's compatibility API: its handlers and the shapes of its bodies.
+//! SignalWire's compatibility API: accounts and their tokens.
 
-pub(super) mod tokens;
+pub(in crate::http) mod accounts;
+pub(in crate::http) mod tokens;

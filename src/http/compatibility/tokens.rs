@@ -5,23 +5,31 @@ use actix_web::{
     web::{Data, Json},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     domain::{Issued, NewToken, SecretText, Token, TokenChange},
     error::Error,
     http::{
         body::Body,
+        openapi::{CompatibilityErrors, CompatibilityTokenErrors},
         path::{AtProject, AtToken},
+        rest::tokens::{CreateToken, UpdateToken},
     },
     service::Service,
 };
 
 /// A token on the wire. `token` is its secret in the answer that issued it, and `redacted` in every other.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CompatibilityToken)]
 pub(in crate::http) struct TokenBody {
+    #[schema(format = Uuid, example = "1c2d3e4f-5a6b-4c7d-8e9f-0a1b2c3d4e5f")]
     id: String,
+    #[schema(example = "Deploy")]
     name: String,
+    #[schema(example = json!(["calling", "messaging"]))]
     permissions: Vec<String>,
+    #[schema(value_type = String, example = "redacted")]
     token: SecretText,
 }
 
@@ -44,7 +52,15 @@ impl TokenBody {
     }
 }
 
-/// `POST /Accounts/{AccountSid}/tokens`
+/// Issue a token.
+///
+/// The secret is in this answer and in no other.
+#[utoipa::path(
+    post, path = "/api/laml/2010-04-01/Accounts/{account_sid}/tokens", operation_id = "issueAccountToken",
+    tag = "Compatibility", security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
+    request_body(content((CreateToken = "application/x-www-form-urlencoded"), (CreateToken = "application/json"))),
+    responses((status = 200, description = "The token, with its secret.", body = TokenBody), CompatibilityTokenErrors)
+)]
 pub(in crate::http) async fn create(
     service: Data<Service>,
     AtProject(reach): AtProject,
@@ -56,7 +72,14 @@ pub(in crate::http) async fn create(
     Ok(Json(TokenBody::issued(&issued)))
 }
 
-/// `PATCH /Accounts/{AccountSid}/tokens/{token_id}`
+/// Change a token's name or permissions.
+#[utoipa::path(
+    patch, path = "/api/laml/2010-04-01/Accounts/{account_sid}/tokens/{token_id}", operation_id = "updateAccountToken",
+    tag = "Compatibility", security(("basic" = [])),
+    params(("account_sid" = String, Path, format = Uuid), ("token_id" = String, Path, format = Uuid)),
+    request_body(content((UpdateToken = "application/x-www-form-urlencoded"), (UpdateToken = "application/json"))),
+    responses((status = 200, description = "The token as it is now.", body = TokenBody), CompatibilityTokenErrors)
+)]
 pub(in crate::http) async fn update(
     service: Data<Service>,
     AtToken(reach, id): AtToken,
@@ -68,7 +91,15 @@ pub(in crate::http) async fn update(
     Ok(Json(TokenBody::redacted(&token)))
 }
 
-/// `DELETE /Accounts/{AccountSid}/tokens/{token_id}`
+/// Revoke a token.
+///
+/// When this has been answered, the token's secret is accepted nowhere. It cannot be undone.
+#[utoipa::path(
+    delete, path = "/api/laml/2010-04-01/Accounts/{account_sid}/tokens/{token_id}", operation_id = "revokeAccountToken",
+    tag = "Compatibility", security(("basic" = [])),
+    params(("account_sid" = String, Path, format = Uuid), ("token_id" = String, Path, format = Uuid)),
+    responses((status = 204, description = "It is gone."), CompatibilityErrors)
+)]
 pub(in crate::http) async fn delete(
     service: Data<Service>,
     AtToken(reach, id): AtToken,

@@ -7,6 +7,7 @@ use actix_web::{
     middleware::Next,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Context, render};
 use crate::{
@@ -14,20 +15,35 @@ use crate::{
     http::error::{Code, row},
 };
 
-#[derive(Serialize)]
-struct Flat {
+/// An error of the compatibility API.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CompatibilityError)]
+pub(in crate::http) struct Flat {
+    #[schema(example = 20404)]
     code: u16,
+    #[schema(example = "no such project")]
     message: String,
+    /// Where the code is explained.
+    #[schema(example = "https://tokens.example.com/docs#error-20404")]
     more_info: String,
+    /// The HTTP status.
+    #[schema(example = 404)]
     status: u16,
 }
 
-#[derive(Serialize)]
-struct Validation {
+/// The first field of a token call that failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CompatibilityValidationError)]
+pub(in crate::http) struct Validation {
+    #[schema(example = "validation_error")]
     r#type: &'static str,
+    #[schema(example = "10003")]
     code: &'static str,
+    #[schema(example = "permissions is required")]
     message: String,
+    #[schema(example = "permissions")]
     attribute: Option<&'static str>,
+    #[schema(example = "https://tokens.example.com/docs#error-10003")]
     url: String,
 }
 
@@ -76,7 +92,18 @@ fn code(fault: &Fault) -> &'static str {
             | Field::ExpiresAt
             | Field::ExpiresIn
             | Field::AllowedCidrs
-            | Field::Disabled,
+            | Field::Disabled
+            | Field::ProtectRecordings
+            | Field::ProtectMessageMedia
+            | Field::ProtectFaxMedia
+            | Field::ForceHttpsRequests
+            | Field::FriendlyName
+            | Field::PageSize
+            | Field::PageNumber
+            | Field::PageToken
+            | Field::AccountPageSize
+            | Field::AccountPage
+            | Field::AccountPageToken,
             _,
         ) => "invalid_parameter",
     }

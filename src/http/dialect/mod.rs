@@ -15,8 +15,8 @@ use actix_web::{
     web::Data,
 };
 
-pub(super) use compatibility::compatibility;
-pub(super) use plain::plain;
+pub(super) use compatibility::{Flat, Validation, compatibility};
+pub(super) use plain::{Body as ErrorBody, Failed, plain};
 
 use super::{Settings, request::RequestId};
 use crate::error::Error;
@@ -105,6 +105,7 @@ fn log(error: &Error) {
         | Error::MethodNotAllowed
         | Error::TokenLimitReached { .. }
         | Error::NestedSubproject
+        | Error::NotDeletable
         | Error::HasSubprojects { .. } => tracing::debug!("refused: {error}"),
     }
 }

@@ -1,21 +1,60 @@
-//! Our own dialect, for what stands outside the published APIs: the reason phrase, a sentence, the request's id.
+//! The dialect of the REST API, and of what stands outside the published APIs: the reason phrase, a sentence and the
+//! request's id; for fields, a list with an entry for each one that failed.
 
 use actix_web::{
     HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
+    http::StatusCode,
     middleware::Next,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Context, render};
-use crate::{error::Error, http::error::row};
+use crate::{
+    error::{Error, Fault, Field, Problem},
+    http::error::row,
+};
 
-#[derive(Serialize)]
-struct Body<'b> {
+/// An error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(in crate::http) struct Body<'b> {
+    /// The status's reason phrase.
+    #[schema(example = "Not Found")]
     error: &'b str,
+    /// What is wrong, for a person.
+    #[schema(example = "no such project")]
     message: String,
+    /// The answer's `X-Request-Id`, which finds the log line.
+    #[schema(example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     request_id: &'b str,
+}
+
+/// The fields that failed, each with its reason.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ValidationErrors)]
+pub(in crate::http) struct Failed {
+    errors: Vec<Entry>,
+}
+
+/// One field that failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ValidationError)]
+pub(in crate::http) struct Entry {
+    #[schema(example = "validation_error")]
+    r#type: &'static str,
+    #[schema(example = "missing_required_parameter")]
+    code: &'static str,
+    #[schema(example = "name is required")]
+    message: String,
+    /// The field; null where none is at fault.
+    #[schema(example = "name")]
+    attribute: Option<&'static str>,
+    /// Where the code is explained.
+    #[schema(example = "https://tokens.example.com/docs#error-missing_required_parameter")]
+    url: String,
 }
 
 /// Middleware: renders errors that no scope has rendered.
@@ -28,9 +67,53 @@ pub(in crate::http) async fn plain(
 
 fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {
     let status = row(error).status;
-    HttpResponse::build(status).json(Body {
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::UNPROCESSABLE_ENTITY {
+        return response.json(Failed { errors: entries(error, context) });
+    }
+    response.json(Body {
         error: status.canonical_reason().unwrap_or("Error"),
         message: error.to_string(),
         request_id: context.request_id,
     })
+}
+
+fn entries(error: &Error, context: &Context<'_>) -> Vec<Entry> {
+    let entry = |code: &'static str, message: String, attribute| Entry {
+        r#type: "validation_error",
+        code,
+        message,
+        attribute,
+        url: format!("{}/docs#error-{code}", context.public_url),
+    };
+    match error {
+        Error::Invalid(faults) => faults
+            .iter()
+            .map(|fault| entry(code_of_fault(fault), fault.to_string(), Some(fault.field.as_str())))
+            .collect(),
+        Error::TokenLimitReached { .. } => vec![entry("token_limit_reached", error.to_string(), None)],
+        Error::NestedSubproject => vec![entry("nested_subprojects_not_allowed", error.to_string(), None)],
+        Error::NotDeletable | Error::HasSubprojects { .. } => {
+            vec![entry("only_subprojects_can_be_deleted", error.to_string(), None)]
+        }
+        other => unreachable!("the table gives 422 to none but these: {other:?}"),
+    }
+}
+
+fn code_of_fault(fault: &Fault) -> &'static str {
+    match (&fault.problem, fault.field) {
+        (Problem::Missing | Problem::UnknownPermission(_), Field::Permissions) => "invalid_auth_token_permissions",
+        (Problem::Missing | Problem::Blank, _) => "missing_required_parameter",
+        (Problem::NotAUuid | Problem::NotASubproject, _) => "invalid_subproject_id",
+        (Problem::NotAPage, _) => "page_token_is_invalid",
+        (
+            Problem::TooLong { .. }
+            | Problem::ControlCharacter
+            | Problem::WrongType { .. }
+            | Problem::UnknownPermission(_)
+            | Problem::NotBuilt
+            | Problem::OutOfRange { .. },
+            _,
+        ) => "invalid_parameter",
+    }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Failure, SqlStore, read, records::ProjectRecord, write};
 use crate::{
     clock::Timestamp,
-    domain::{Cursor, Name, Project, ProjectId},
+    domain::{Actor, Position, Project, ProjectChange, ProjectId, Reach},
     error::Error,
     store::{Holdings, ProjectFilter, Projects, TokenRows},
 };
@@ -16,12 +16,22 @@ macro_rules! projects {
     ($database:ty, $connection:ty, for_share: $for_share:literal, for_update: $for_update:literal, keep_all_out: $keep_all_out:literal) => {
         #[async_trait]
         impl Projects for SqlStore<$database> {
-            async fn create_project(&self, project: &Project, first: Option<TokenRows<'_>>) -> Result<(), Error> {
+            async fn create_project(
+                &self,
+                actor: Actor,
+                project: &Project,
+                first: Option<TokenRows<'_>>,
+                signing_key: Option<&[u8]>,
+            ) -> Result<(), Error> {
                 write!(self, |tx| {
-                    if let Some(parent) = project.parent {
-                        Self::assert_root(tx, parent).await?;
-                    }
-                    Self::insert_project(tx, project).await?;
+                    let root = match project.parent {
+                        Some(parent) => Self::lock_root(tx, parent).await?,
+                        None => Ok(()),
+                    };
+                    // A caller who is dead learns just that, not what it would have been refused for.
+                    self.assert_alive(tx, actor).await?;
+                    root?;
+                    Self::insert_project(tx, project, signing_key).await?;
                     if let Some(rows) = first {
                         Self::insert_first(tx, rows).await?;
                     }
@@ -34,7 +44,7 @@ macro_rules! projects {
                     let any: bool =
                         sqlx::query_scalar("select exists (select 1 from projects)").fetch_one(&mut *tx).await?;
                     if !any {
-                        Self::insert_project(tx, project).await?;
+                        Self::insert_project(tx, project, None).await?;
                         Self::insert_first(tx, first).await?;
                     }
                     !any
@@ -80,58 +90,161 @@ macro_rules! projects {
             async fn list_projects(
                 &self,
                 filter: &ProjectFilter,
-                after: Cursor,
+                position: Position,
                 limit: u32,
             ) -> Result<Vec<Project>, Error> {
+                macro_rules! projects {
+                    ($side:literal, $order:literal) => {
+                        concat!(
+                            "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
+                                protect_fax_media, force_https_requests, created_at, updated_at
+                            from projects
+                            where ($1 is null or parent_id = $1) and ($2 is null or name = $2)
+                                and (created_at, id) ",
+                            $side,
+                            " ($3, $4) order by created_at ",
+                            $order,
+                            ", id ",
+                            $order,
+                            " limit $5",
+                        )
+                    };
+                }
+                let (statement, cursor) = match position {
+                    Position::Older(cursor) => (projects!("<", "desc"), cursor),
+                    Position::Newer(cursor) => (projects!(">", "asc"), cursor),
+                };
                 read!(self, |connection| {
-                    sqlx::query_as::<_, ProjectRecord>(
-                        "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
-                            protect_fax_media, force_https_requests, created_at, updated_at
-                        from projects
-                        where ($1 is null or parent_id = $1) and ($2 is null or name = $2)
-                            and (created_at, id) < ($3, $4)
-                        order by created_at desc, id desc
-                        limit $5",
-                    )
-                    .bind(filter.parent.map(ProjectId::as_uuid))
-                    .bind(filter.name.as_deref())
-                    .bind(after.created_at.as_micros())
-                    .bind(after.id)
-                    .bind(i64::from(limit))
-                    .fetch_all(connection)
-                    .await?
-                    .into_iter()
-                    .map(Project::from)
-                    .collect()
+                    sqlx::query_as::<_, ProjectRecord>(statement)
+                        .bind(filter.parent.map(ProjectId::as_uuid))
+                        .bind(filter.name.as_deref())
+                        .bind(cursor.created_at.as_micros())
+                        .bind(cursor.id)
+                        .bind(i64::from(limit))
+                        .fetch_all(connection)
+                        .await?
+                        .into_iter()
+                        .map(Project::from)
+                        .collect()
                 })
             }
 
-            async fn rename_project(&self, id: ProjectId, name: &Name, now: Timestamp) -> Result<Project, Error> {
+            async fn list_tree(
+                &self,
+                root: ProjectId,
+                name: Option<&str>,
+                position: Position,
+                limit: u32,
+            ) -> Result<Vec<Project>, Error> {
+                // Two branches, because "id = $1 or parent_id = $1" would read and sort the whole tree for each page;
+                // the subprojects come in the order of their index.
+                macro_rules! tree {
+                    ($side:literal, $order:literal) => {
+                        concat!(
+                            "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
+                                protect_fax_media, force_https_requests, created_at, updated_at
+                            from (
+                                select * from (
+                                    select * from projects
+                                    where parent_id = $1 and ($2 is null or name = $2) and (created_at, id) ",
+                            $side,
+                            " ($3, $4) order by created_at ",
+                            $order,
+                            ", id ",
+                            $order,
+                            " limit $5) subprojects
+                                union all
+                                select * from projects
+                                where id = $1 and ($2 is null or name = $2) and (created_at, id) ",
+                            $side,
+                            " ($3, $4)) tree order by created_at ",
+                            $order,
+                            ", id ",
+                            $order,
+                            " limit $5",
+                        )
+                    };
+                }
+                let (statement, cursor) = match position {
+                    Position::Older(cursor) => (tree!("<", "desc"), cursor),
+                    Position::Newer(cursor) => (tree!(">", "asc"), cursor),
+                };
+                read!(self, |connection| {
+                    sqlx::query_as::<_, ProjectRecord>(statement)
+                        .bind(root.as_uuid())
+                        .bind(name)
+                        .bind(cursor.created_at.as_micros())
+                        .bind(cursor.id)
+                        .bind(i64::from(limit))
+                        .fetch_all(connection)
+                        .await?
+                        .into_iter()
+                        .map(Project::from)
+                        .collect()
+                })
+            }
+
+            async fn update_project(
+                &self,
+                reach: Reach,
+                change: &ProjectChange,
+                now: Timestamp,
+            ) -> Result<Project, Error> {
                 write!(self, |tx| {
-                    sqlx::query_as::<_, ProjectRecord>(
-                        "update projects set name = $2, updated_at = $3 where id = $1
-                        returning id, name, parent_id, region_preference, protect_recordings,
-                            protect_message_media, protect_fax_media, force_https_requests, created_at, updated_at",
-                    )
-                    .bind(id.as_uuid())
-                    .bind(name.as_str())
-                    .bind(now.as_micros())
-                    .fetch_optional(&mut *tx)
-                    .await?
-                    .map(Project::from)
-                    .ok_or(Error::ProjectNotFound)?
+                    let there = Self::lock_project(tx, reach.project).await?;
+                    self.assert_alive(tx, reach.actor).await?;
+                    there?;
+                    if !change.is_empty() {
+                        sqlx::query(
+                            "update projects set name = coalesce($2, name),
+                                protect_recordings = coalesce($3, protect_recordings),
+                                protect_message_media = coalesce($4, protect_message_media),
+                                protect_fax_media = coalesce($5, protect_fax_media),
+                                force_https_requests = coalesce($6, force_https_requests),
+                                updated_at = $7
+                            where id = $1",
+                        )
+                        .bind(reach.project.as_uuid())
+                        .bind(change.name.as_ref().map(|name| name.as_str()))
+                        .bind(change.options.protect_recordings)
+                        .bind(change.options.protect_message_media)
+                        .bind(change.options.protect_fax_media)
+                        .bind(change.options.force_https_requests)
+                        .bind(now.as_micros())
+                        .execute(&mut *tx)
+                        .await?;
+                    }
+                    Self::read_project(tx, reach.project).await?
                 })
             }
 
-            async fn delete_project(&self, id: ProjectId) -> Result<u64, Error> {
+            async fn replace_signing_key(
+                &self,
+                reach: Reach,
+                sealed: &[u8],
+                now: Timestamp,
+            ) -> Result<Project, Error> {
+                write!(self, |tx| {
+                    let there = Self::lock_project(tx, reach.project).await?;
+                    self.assert_alive(tx, reach.actor).await?;
+                    there?;
+                    sqlx::query("update projects set signing_key = $2, updated_at = $3 where id = $1")
+                        .bind(reach.project.as_uuid())
+                        .bind(sealed)
+                        .bind(now.as_micros())
+                        .execute(&mut *tx)
+                        .await?;
+                    Self::read_project(tx, reach.project).await?
+                })
+            }
+
+            async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
+                let id = reach.project;
                 write!(self, |tx| {
                     // The lock comes first: who makes a subproject or a token holds this row until the commit.
-                    let there: Option<i64> =
-                        sqlx::query_scalar(concat!("select token_count from projects where id = $1", $for_update))
-                            .bind(id.as_uuid())
-                            .fetch_optional(&mut *tx)
-                            .await?;
-                    there.ok_or(Error::ProjectNotFound)?;
+                    let there = Self::lock_project(tx, id).await?;
+                    self.assert_alive(tx, reach.actor).await?;
+                    there?;
                     let subprojects: i64 = sqlx::query_scalar("select count(*) from projects where parent_id = $1")
                         .bind(id.as_uuid())
                         .fetch_one(&mut *tx)
@@ -151,18 +264,41 @@ macro_rules! projects {
         }
 
         impl SqlStore<$database> {
-            /// Holds the parent until the commit: a root cannot become a subproject, but it can be deleted.
-            async fn assert_root(tx: &mut $connection, id: ProjectId) -> Result<(), Failure> {
+            /// Holds the parent until the commit: a root cannot become a subproject, but it can be deleted. The inner
+            /// result is the refusal, for the caller to give when it comes to it.
+            async fn lock_root(tx: &mut $connection, id: ProjectId) -> Result<Result<(), Error>, Failure> {
                 let parent: Option<Option<Uuid>> =
                     sqlx::query_scalar(concat!("select parent_id from projects where id = $1", $for_share))
                         .bind(id.as_uuid())
                         .fetch_optional(tx)
                         .await?;
-                match parent {
-                    None => Err(Error::ProjectNotFound.into()),
-                    Some(Some(_)) => Err(Error::NestedSubproject.into()),
+                Ok(match parent {
+                    None => Err(Error::ProjectNotFound),
+                    Some(Some(_)) => Err(Error::NestedSubproject),
                     Some(None) => Ok(()),
-                }
+                })
+            }
+
+            /// Keeps all others from the project until the commit. The inner result as above.
+            async fn lock_project(tx: &mut $connection, id: ProjectId) -> Result<Result<(), Error>, Failure> {
+                let there: Option<i32> =
+                    sqlx::query_scalar(concat!("select 1 from projects where id = $1", $for_update))
+                        .bind(id.as_uuid())
+                        .fetch_optional(tx)
+                        .await?;
+                Ok(there.map(|_| ()).ok_or(Error::ProjectNotFound))
+            }
+
+            async fn read_project(tx: &mut $connection, id: ProjectId) -> Result<Project, Failure> {
+                let record: Option<ProjectRecord> = sqlx::query_as(
+                    "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
+                        protect_fax_media, force_https_requests, created_at, updated_at
+                    from projects where id = $1",
+                )
+                .bind(id.as_uuid())
+                .fetch_optional(tx)
+                .await?;
+                Ok(record.map(Project::from).ok_or(Error::ProjectNotFound)?)
             }
 
             async fn insert_first(tx: &mut $connection, rows: TokenRows<'_>) -> Result<(), Failure> {
@@ -173,11 +309,16 @@ macro_rules! projects {
                 Self::insert_rows(tx, rows).await
             }
 
-            async fn insert_project(tx: &mut $connection, project: &Project) -> Result<(), Failure> {
+            async fn insert_project(
+                tx: &mut $connection,
+                project: &Project,
+                signing_key: Option<&[u8]>,
+            ) -> Result<(), Failure> {
                 sqlx::query(
                     "insert into projects (id, name, parent_id, region_preference, protect_recordings,
-                        protect_message_media, protect_fax_media, force_https_requests, created_at, updated_at)
-                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                        protect_message_media, protect_fax_media, force_https_requests, created_at, updated_at,
+                        signing_key)
+                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 )
                 .bind(project.id.as_uuid())
                 .bind(project.name.as_str())
@@ -189,6 +330,7 @@ macro_rules! projects {
                 .bind(project.force_https_requests)
                 .bind(project.created_at.as_micros())
                 .bind(project.updated_at.as_micros())
+                .bind(signing_key)
                 .execute(tx)
                 .await?;
                 Ok(())

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Failure, SqlStore, read, records::TokenRecord, write};
 use crate::{
     clock::Timestamp,
-    domain::{Actor, Cursor, MANAGEMENT, Permissions, ProjectId, Reach, Token, TokenChange, TokenId},
+    domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Token, TokenChange, TokenId},
     error::Error,
     store::{TokenRows, Tokens},
 };
@@ -124,29 +124,43 @@ macro_rules! tokens {
                 &self,
                 project: ProjectId,
                 name: Option<&str>,
-                after: Cursor,
+                position: Position,
                 limit: u32,
             ) -> Result<Vec<Token>, Error> {
+                macro_rules! tokens {
+                    ($side:literal, $order:literal) => {
+                        concat!(
+                            "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
+                                t.created_by, s.selector
+                            from tokens t
+                            join token_secrets s on s.token_id = t.id
+                            where t.project_id = $1 and ($2 is null or t.name = $2)
+                                and (t.created_at, t.id) ",
+                            $side,
+                            " ($3, $4) order by t.created_at ",
+                            $order,
+                            ", t.id ",
+                            $order,
+                            " limit $5",
+                        )
+                    };
+                }
+                let (statement, cursor) = match position {
+                    Position::Older(cursor) => (tokens!("<", "desc"), cursor),
+                    Position::Newer(cursor) => (tokens!(">", "asc"), cursor),
+                };
                 read!(self, |connection| {
-                    sqlx::query_as::<_, TokenRecord>(
-                        "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
-                            t.created_by, s.selector
-                        from tokens t
-                        join token_secrets s on s.token_id = t.id
-                        where t.project_id = $1 and ($2 is null or t.name = $2) and (t.created_at, t.id) < ($3, $4)
-                        order by t.created_at desc, t.id desc
-                        limit $5",
-                    )
-                    .bind(project.as_uuid())
-                    .bind(name)
-                    .bind(after.created_at.as_micros())
-                    .bind(after.id)
-                    .bind(i64::from(limit))
-                    .fetch_all(connection)
-                    .await?
-                    .into_iter()
-                    .map(|record| record.into_token(&self.catalogue))
-                    .collect::<Result<_, _>>()?
+                    sqlx::query_as::<_, TokenRecord>(statement)
+                        .bind(project.as_uuid())
+                        .bind(name)
+                        .bind(cursor.created_at.as_micros())
+                        .bind(cursor.id)
+                        .bind(i64::from(limit))
+                        .fetch_all(connection)
+                        .await?
+                        .into_iter()
+                        .map(|record| record.into_token(&self.catalogue))
+                        .collect::<Result<_, _>>()?
                 })
             }
 
@@ -172,7 +186,7 @@ macro_rules! tokens {
             /// The third lock on management: asks inside the write's own transaction whether the caller's token
             /// and secret are there and hold `management`, and holds both rows until the commit, so that a
             /// revocation comes wholly before this write or wholly after it.
-            async fn assert_alive(&self, tx: &mut $connection, actor: Actor) -> Result<(), Failure> {
+            pub(super) async fn assert_alive(&self, tx: &mut $connection, actor: Actor) -> Result<(), Failure> {
                 let Actor::Token { token, secret } = actor else { return Ok(()) };
                 let held: Option<String> = sqlx::query_scalar(concat!(
                     "select t.permissions from tokens t join token_secrets s on s.token_id = t.id

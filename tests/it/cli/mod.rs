@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod help;
+mod keys;
 mod lists;
 mod project;
 mod store;

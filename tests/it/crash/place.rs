@@ -12,7 +12,7 @@ use tokensmith::{
     clock::SystemClock,
     domain::Name,
     entropy::SystemEntropy,
-    service::{Cost, Hasher, Limits, Service},
+    service::{Cost, Hasher, Keys, Limits, Service},
     store::{Store, migrate, postgres, sqlite},
 };
 use uuid::Uuid;
@@ -90,7 +90,7 @@ pub async fn open(url: &str) -> (Service, Arc<dyn Store>) {
     let cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
     let hasher = Hasher::start(cost, 2, 128, entropy.clone()).unwrap();
     let limits = Limits { tokens_per_project: 10_000 };
-    (Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, known, limits), store)
+    (Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, known, limits, &Keys::default()), store)
 }
 
 fn file(url: &str) -> Option<&Path> {

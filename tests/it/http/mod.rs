@@ -1,9 +1,13 @@
 //! What goes over the wire, laid out like the URLs and like what can be wrong with a request.
 
+mod accounts;
 mod bad_input;
 mod errors;
+mod openapi;
 mod order;
+mod paging;
 mod request_id;
+mod rest;
 mod routes;
 mod tokens;
 

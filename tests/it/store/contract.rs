@@ -62,7 +62,10 @@ async fn what_is_written_is_read_back_whole(#[values(Backend::Sqlite, Backend::P
     project.force_https_requests = true;
     let (token, secret) = rows_for(project.id);
 
-    store.create_project(&project, Some(TokenRows { token: &token, secret: &secret })).await.unwrap();
+    store
+        .create_project(Actor::Operator, &project, Some(TokenRows { token: &token, secret: &secret }), None)
+        .await
+        .unwrap();
 
     assert_eq!(store.find_project(project.id).await.unwrap(), Some(project.clone()));
     assert_eq!(store.find_token(project.id, token.id).await.unwrap(), Some(token.clone()));
@@ -122,8 +125,14 @@ async fn a_subproject_needs_a_parent_that_is_a_root(#[values(Backend::Sqlite, Ba
     let child = app.subproject("Child").await;
     let before = app.database.rows().await;
 
-    assert!(matches!(app.store.create_project(&row(Some(nobody())), None).await, Err(Error::ProjectNotFound)));
-    assert!(matches!(app.store.create_project(&row(Some(child.id)), None).await, Err(Error::NestedSubproject)));
+    assert!(matches!(
+        app.store.create_project(Actor::Operator, &row(Some(nobody())), None, None).await,
+        Err(Error::ProjectNotFound)
+    ));
+    assert!(matches!(
+        app.store.create_project(Actor::Operator, &row(Some(child.id)), None, None).await,
+        Err(Error::NestedSubproject)
+    ));
 
     assert_eq!(app.database.rows().await, before);
 }
@@ -145,7 +154,10 @@ async fn a_taken_selector_is_said_and_nothing_of_the_second_token_stays(
     let project = row(None);
     let in_new_project = Token { project: project.id, ..second.clone() };
     let rows = TokenRows { token: &in_new_project, secret: &other };
-    assert!(matches!(app.store.create_project(&project, Some(rows)).await, Err(Error::SelectorTaken)));
+    assert!(matches!(
+        app.store.create_project(Actor::Operator, &project, Some(rows), None).await,
+        Err(Error::SelectorTaken)
+    ));
 
     assert_eq!(app.database.rows().await, before);
     assert_whole(&app.database).await;

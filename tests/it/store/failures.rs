@@ -125,6 +125,7 @@ async fn a_weak_hash_is_renewed_after_its_secret_has_proven_itself() {
             entropy,
             std::sync::Arc::new(catalogue()),
             tokensmith::service::Limits { tokens_per_project: 10 },
+            &tokensmith::service::Keys::default(),
         );
         service.verify(&credential(&app.root)).await.unwrap();
 

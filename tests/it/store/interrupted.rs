@@ -31,7 +31,7 @@ async fn by_line(database: &Database, time_limit: Duration) -> (Line, Arc<dyn St
     let options = postgres::Options { connect: line.options(), max_connections: 2, time_limit };
     let store = postgres::open(&options, Arc::new(catalogue()));
     let project = row(None);
-    store.create_project(&project, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
     (line, store, project)
 }
 
@@ -73,7 +73,7 @@ async fn a_write_that_is_given_up_at_any_point_leaves_nothing_open(
     let database = Database::migrated(backend).await;
     let store = database.open(catalogue());
     let project = row(None);
-    store.create_project(&project, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
 
     // A few times over: how far so many polls go is a matter of luck.
     for polls in (1..16).cycle().take(120) {
@@ -96,7 +96,7 @@ async fn a_read_that_is_given_up_at_any_point_leaves_a_store_that_reads(
     let database = Database::migrated(backend).await;
     let store = database.open(catalogue());
     let project = row(None);
-    store.create_project(&project, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
 
     for polls in (1..8).cycle().take(56) {
         let _given_up = give_up_after(polls, store.find_project(project.id)).await;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use rstest::rstest;
 use tokensmith::{
-    domain::{Cursor, ProjectId},
+    domain::{Cursor, Position, ProjectChange, ProjectId},
     error::Error,
     service::Service,
     store::{Holdings, ProjectFilter},
@@ -27,12 +27,12 @@ async fn a_list_is_newest_first_and_its_last_page_says_so(
         expected.push(issue(&app.service, project.id, "same").await.token.id.to_string());
     }
 
-    let all = app.service.list_tokens(operator(project.id), None, None, 1000).await.unwrap();
+    let all = app.service.list_tokens(operator(project.id), None, Position::START, 1000).await.unwrap();
     let mut paged = Vec::new();
     let mut after = None;
     let mut pages = 0;
     loop {
-        let page = app.service.list_tokens(operator(project.id), None, after, 3).await.unwrap();
+        let page = app.service.list_tokens(operator(project.id), None, Position::after(after), 3).await.unwrap();
         paged.extend(page.rows);
         pages += 1;
         after = page.next;
@@ -47,11 +47,11 @@ async fn a_list_is_newest_first_and_its_last_page_says_so(
     assert!(order.is_sorted_by(|a, b| a > b), "{order:?}");
     let listed: BTreeSet<_> = paged.iter().map(|token| token.id.to_string()).collect();
     assert_eq!(listed, expected.into_iter().collect());
-    let two_of_six = app.service.list_tokens(operator(project.id), Some("same"), None, 2).await.unwrap();
+    let two_of_six = app.service.list_tokens(operator(project.id), Some("same"), Position::START, 2).await.unwrap();
     assert_eq!((two_of_six.rows.len(), two_of_six.next.is_some()), (2, true));
-    let six_of_six = app.service.list_tokens(operator(project.id), Some("same"), None, 6).await.unwrap();
+    let six_of_six = app.service.list_tokens(operator(project.id), Some("same"), Position::START, 6).await.unwrap();
     assert_eq!((six_of_six.rows.len(), six_of_six.next), (6, None));
-    let none = app.service.list_tokens(operator(project.id), Some("Same"), None, 2).await.unwrap();
+    let none = app.service.list_tokens(operator(project.id), Some("Same"), Position::START, 2).await.unwrap();
     assert!(none.rows.is_empty());
 }
 
@@ -86,7 +86,7 @@ async fn a_reader_sees_each_row_that_was_there_all_along_exactly_once(
     let mut seen = Vec::new();
     let mut after: Option<Cursor> = None;
     loop {
-        let page = app.service.list_tokens(operator(project.id), None, after, 3).await.unwrap();
+        let page = app.service.list_tokens(operator(project.id), None, Position::after(after), 3).await.unwrap();
         seen.extend(page.rows.iter().map(|token| token.id));
         after = page.next;
         if after.is_none() {
@@ -110,7 +110,7 @@ async fn projects_are_listed_by_parent_and_by_name(#[values(Backend::Sqlite, Bac
     let other = app.project("Other", None).await;
     let list = async |parent: Option<ProjectId>, name: Option<&str>| -> Vec<ProjectId> {
         let filter = ProjectFilter { parent, name: name.map(str::to_owned) };
-        app.service.list_projects(&filter, None, 1000).await.unwrap().rows.iter().map(|row| row.id).collect()
+        app.service.list_projects(&filter, Position::START, 1000).await.unwrap().rows.iter().map(|row| row.id).collect()
     };
 
     assert_eq!(list(None, None).await.len(), 3);
@@ -130,7 +130,7 @@ async fn renaming_changes_the_name_and_the_moment_alone(
     let before = app.store.find_project(app.root.id).await.unwrap().unwrap();
     app.clock.advance(5);
 
-    let renamed = app.service.rename_project(app.root.id, &name("Neu")).await.unwrap();
+    let renamed = app.service.update_project(operator(app.root.id), &ProjectChange::rename(name("Neu"))).await.unwrap();
 
     assert_eq!(renamed.name.as_str(), "Neu");
     assert!(renamed.updated_at > before.updated_at);
@@ -140,7 +140,10 @@ async fn renaming_changes_the_name_and_the_moment_alone(
     );
     assert_eq!(app.store.find_project(app.root.id).await.unwrap(), Some(renamed));
     let nobody = ProjectId::parse("00000000-0000-4000-8000-000000000000").unwrap();
-    assert!(matches!(app.service.rename_project(nobody, &name("x")).await, Err(Error::ProjectNotFound)));
+    assert!(matches!(
+        app.service.update_project(operator(nobody), &ProjectChange::rename(name("x"))).await,
+        Err(Error::ProjectNotFound)
+    ));
 }
 
 #[rstest]
@@ -155,12 +158,12 @@ async fn a_deleted_project_takes_its_tokens_along_and_no_other(
     assert_eq!(app.store.count_holdings(child.id).await.unwrap(), Holdings { tokens: 2, subprojects: 0 });
     assert_eq!(app.store.count_holdings(app.root.id).await.unwrap(), Holdings { tokens: 1, subprojects: 2 });
 
-    assert_eq!(app.service.delete_project(child.id).await.unwrap(), 2);
+    assert_eq!(app.service.delete_project(operator(child.id)).await.unwrap(), 2);
 
     assert!(!app.manages(child.id, &child.secret).await);
     assert!(app.manages(sibling.id, &sibling.secret).await);
     assert!(app.manages(app.root.id, &app.root.secret).await);
-    assert!(matches!(app.service.delete_project(child.id).await, Err(Error::ProjectNotFound)));
+    assert!(matches!(app.service.delete_project(operator(child.id)).await, Err(Error::ProjectNotFound)));
     assert!(matches!(app.store.count_holdings(child.id).await, Err(Error::ProjectNotFound)));
 }
 
@@ -170,7 +173,7 @@ async fn a_root_with_subprojects_is_not_deleted(#[values(Backend::Sqlite, Backen
     let app = App::start(backend).await;
     app.subproject("Child").await;
 
-    let refused = app.service.delete_project(app.root.id).await;
+    let refused = app.service.delete_project(operator(app.root.id)).await;
 
     assert!(matches!(refused, Err(Error::HasSubprojects { count: 1 })));
     assert!(app.manages(app.root.id, &app.root.secret).await);
@@ -195,7 +198,7 @@ async fn whoever_issues_into_a_project_that_is_being_deleted_leaves_nothing(
             tokio::spawn(async move { service.create_project(name("nested"), Some(doomed.id), false).await })
         };
 
-        let deleted = app.service.delete_project(doomed.id).await;
+        let deleted = app.service.delete_project(operator(doomed.id)).await;
 
         for task in issuing {
             match task.await.unwrap() {
@@ -206,7 +209,7 @@ async fn whoever_issues_into_a_project_that_is_being_deleted_leaves_nothing(
         match (deleted, nesting.await.unwrap()) {
             (Ok(_), Err(Error::ProjectNotFound)) => {
                 assert_eq!(app.store.find_project(doomed.id).await.unwrap(), None);
-                assert!(app.store.list_tokens(doomed.id, None, Cursor::START, 10).await.unwrap().is_empty());
+                assert!(app.store.list_tokens(doomed.id, None, Position::START, 10).await.unwrap().is_empty());
             }
             (Err(Error::HasSubprojects { count: 1 }), Ok(_)) => {}
             (deleted, nested) => panic!("{deleted:?}, {nested:?}"),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokensmith::{
     domain::{Catalogue, Issued, Name, ProjectId},
     http::{self, Settings},
-    service::{Cost, Hasher, Limits, Service},
+    service::{Cost, Hasher, Key, Keys, Limits, Service},
     store::Store,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -77,6 +77,7 @@ pub struct Options {
     pub body_timeout: Duration,
     pub keep_alive: Duration,
     pub public_url: String,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     pub cost: Cost,
     pub catalogue: Catalogue,
     /// What the randomness grows from. Two apps on one database need two.
@@ -91,6 +92,7 @@ impl Default for Options {
             body_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             public_url: String::new(),
+            trusted_proxies: Vec::new(),
             cost: Cost { memory_kib: 64, iterations: 1, parallelism: 1 },
             catalogue: catalogue(),
             seed: "tokensmith",
@@ -116,7 +118,9 @@ impl App {
         let hasher = Hasher::start(options.cost, 2, 128, entropy.clone()).unwrap();
         let limits = Limits { tokens_per_project: options.tokens_per_project };
         let catalogue = Arc::new(options.catalogue);
-        let service = Arc::new(Service::new(store.clone(), hasher, clock.clone(), entropy, catalogue, limits));
+        let keys = Keys::new(Some(Key::new([7; 32])), Vec::new());
+        let service = Service::new(store.clone(), hasher, clock.clone(), entropy, catalogue, limits, &keys);
+        let service = Arc::new(service);
         let created = service.create_project(Name::parse("Root").unwrap(), None, true).await.unwrap();
         let root = Project::new(created.project.id, &created.token.unwrap());
 
@@ -132,6 +136,7 @@ impl App {
             max_connections: 1000,
             shutdown_timeout: Duration::from_secs(10),
             public_url: options.public_url,
+            trusted_proxies: options.trusted_proxies,
         };
         let serving = http::serve(listener, service.clone(), settings, async move {
             let _dropped = stopped.await;
@@ -170,6 +175,16 @@ impl App {
     /// A request with a project's management token. The path is whole.
     pub fn authorized(&self, method: Method, path: &str, as_project: &Project) -> RequestBuilder {
         self.request(method, path).header("authorization", as_project.authorization())
+    }
+
+    /// A request to the REST API with a JSON body, sent.
+    pub async fn send(&self, method: Method, path: &str, as_project: &Project, body: Value) -> super::Answer {
+        super::Answer::to(self.authorized(method, path, as_project).json(&body)).await
+    }
+
+    /// What a GET with a project's management token answers.
+    pub async fn fetch(&self, path: &str, as_project: &Project) -> super::Answer {
+        super::Answer::to(self.authorized(Method::GET, path, as_project)).await
     }
 
     /// Issues a token by HTTP and gives back its id and secret.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokensmith::{
     clock::Timestamp,
-    domain::{Actor, Cursor, Name, Project, ProjectId, Reach, SecretId, Selector, Token, TokenChange, TokenId},
+    domain::{
+        Actor, Position, Project, ProjectChange, ProjectId, Reach, SecretId, Selector, Token, TokenChange, TokenId,
+    },
     error::Error,
     store::{Holder, Holdings, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
 };
@@ -96,8 +98,14 @@ impl Store for BrokenStore {
 
 #[async_trait]
 impl Projects for BrokenStore {
-    async fn create_project(&self, project: &Project, first: Option<TokenRows<'_>>) -> Result<(), Error> {
-        self.write(self.inner.create_project(project, first)).await
+    async fn create_project(
+        &self,
+        actor: Actor,
+        project: &Project,
+        first: Option<TokenRows<'_>>,
+        signing_key: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        self.write(self.inner.create_project(actor, project, first, signing_key)).await
     }
 
     async fn bootstrap(&self, project: &Project, first: TokenRows<'_>) -> Result<bool, Error> {
@@ -116,16 +124,35 @@ impl Projects for BrokenStore {
         self.read(self.inner.count_holdings(id)).await
     }
 
-    async fn list_projects(&self, filter: &ProjectFilter, after: Cursor, limit: u32) -> Result<Vec<Project>, Error> {
-        self.read(self.inner.list_projects(filter, after, limit)).await
+    async fn list_projects(
+        &self,
+        filter: &ProjectFilter,
+        position: Position,
+        limit: u32,
+    ) -> Result<Vec<Project>, Error> {
+        self.read(self.inner.list_projects(filter, position, limit)).await
     }
 
-    async fn rename_project(&self, id: ProjectId, name: &Name, now: Timestamp) -> Result<Project, Error> {
-        self.write(self.inner.rename_project(id, name, now)).await
+    async fn list_tree(
+        &self,
+        root: ProjectId,
+        name: Option<&str>,
+        position: Position,
+        limit: u32,
+    ) -> Result<Vec<Project>, Error> {
+        self.read(self.inner.list_tree(root, name, position, limit)).await
     }
 
-    async fn delete_project(&self, id: ProjectId) -> Result<u64, Error> {
-        self.write(self.inner.delete_project(id)).await
+    async fn update_project(&self, reach: Reach, change: &ProjectChange, now: Timestamp) -> Result<Project, Error> {
+        self.write(self.inner.update_project(reach, change, now)).await
+    }
+
+    async fn replace_signing_key(&self, reach: Reach, sealed: &[u8], now: Timestamp) -> Result<Project, Error> {
+        self.write(self.inner.replace_signing_key(reach, sealed, now)).await
+    }
+
+    async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
+        self.write(self.inner.delete_project(reach)).await
     }
 }
 
@@ -157,10 +184,10 @@ impl Tokens for BrokenStore {
         &self,
         project: ProjectId,
         name: Option<&str>,
-        after: Cursor,
+        position: Position,
         limit: u32,
     ) -> Result<Vec<Token>, Error> {
-        self.read(self.inner.list_tokens(project, name, after, limit)).await
+        self.read(self.inner.list_tokens(project, name, position, limit)).await
     }
 
     async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {

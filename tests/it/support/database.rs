@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection, sqlite::SqliteCon
 use tempfile::TempDir;
 use tokensmith::{
     config::Config,
-    domain::Catalogue,
+    domain::{Catalogue, ProjectId},
     store::{Store, migrate, postgres, sqlite},
 };
 use uuid::Uuid;
@@ -170,7 +170,8 @@ impl Database {
     /// Every row that the service writes, in a fixed order: the same twice where nothing was written between.
     pub async fn rows(&self) -> Vec<String> {
         const SQLITE: &str = "
-            select 'project ' || hex(id) || ' ' || name || ' ' || token_count || ' ' || updated_at from projects
+            select 'project ' || hex(id) || ' ' || name || ' ' || token_count || ' ' || updated_at
+                || ' ' || coalesce(hex(signing_key), '-') from projects
             union all
             select 'token ' || hex(id) || ' ' || name || ' ' || permissions || ' ' || updated_at from tokens
             union all
@@ -194,6 +195,22 @@ impl Database {
                 let rows = sqlx::query_scalar(POSTGRES).fetch_all(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
                 rows
+            }
+        }
+    }
+
+    /// A project's signing key, sealed as it rests.
+    pub async fn signing_key(&self, project: ProjectId) -> Option<Vec<u8>> {
+        const QUESTION: &str = "select signing_key from projects where id = $1";
+        let project = project.as_uuid();
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
+                sqlx::query_scalar(QUESTION).bind(project).fetch_one(&mut connection).await.unwrap()
+            }
+            Self::Postgres(name) => {
+                let mut connection = super::postgres::options(Some(name)).connect().await.unwrap();
+                sqlx::query_scalar(QUESTION).bind(project).fetch_one(&mut connection).await.unwrap()
             }
         }
     }

@@ -44,6 +44,10 @@ impl Operator {
     pub fn command_in(&self, directory: &Path, arguments: &[&str]) -> Command {
         let mut command = tokensmith(directory);
         command.env("TOKENSMITH_DATABASE__URL", self.database.url()).args(arguments);
+        // On SQLite it is made beside the file.
+        if matches!(self.database, Database::Postgres(_)) {
+            command.env("TOKENSMITH_SERVER__KEY", "07".repeat(32));
+        }
         command
     }
 

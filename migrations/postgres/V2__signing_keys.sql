@@ -1,0 +1,3 @@
+-- A project's signing key, sealed with a key that is derived from the server's: 8 bytes that name the sealing key,
+-- 24 of nonce, then XChaCha20-Poly1305. Null until there is one.
+alter table projects add column signing_key bytea;

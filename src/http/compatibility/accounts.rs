@@ -1,0 +1,252 @@
+//! The account calls of the compatibility API. An account is a project.
+
+#![expect(unused_qualifications, reason = "utoipa's macro writes one for the parameters of a list")]
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json},
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    domain::{List, NewProject, Project, ProjectChange, Schema, SecretText, SigningKey},
+    error::{Error, Field},
+    http::{
+        COMPATIBILITY,
+        body::Body,
+        openapi::{CompatibilityErrors, CompatibilityPageErrors, CompatibilityWriteErrors},
+        paging::{self, Paging},
+        path::AtProject,
+    },
+    service::{Caller, Service},
+};
+
+const QUERY: Schema = Schema {
+    single: &[
+        Field::FriendlyName.as_str(),
+        Field::AccountPageSize.as_str(),
+        Field::AccountPage.as_str(),
+        Field::AccountPageToken.as_str(),
+    ],
+    repeated: &[],
+};
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(in crate::http) struct AccountBody {
+    #[schema(format = Uuid, example = "3e4f5a6b-7c8d-4e9f-8a1b-2c3d4e5f6a7b")]
+    sid: String,
+    #[schema(example = "Staging")]
+    friendly_name: String,
+    #[schema(example = "active")]
+    status: &'static str,
+    /// Only hashes of tokens are stored.
+    #[schema(example = "redacted")]
+    auth_token: &'static str,
+    /// RFC 2822.
+    #[schema(example = "Tue, 24 Nov 2026 04:34:44 +0000")]
+    date_created: String,
+    /// RFC 2822.
+    #[schema(example = "Tue, 24 Nov 2026 04:34:44 +0000")]
+    date_updated: String,
+    #[schema(example = "Full")]
+    r#type: &'static str,
+    /// The parent's sid; its own for a root.
+    #[schema(format = Uuid, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
+    owner_account_sid: String,
+    #[schema(required = true)]
+    region_preference: Option<String>,
+    #[schema(example = "/api/laml/2010-04-01/Accounts/3e4f5a6b-7c8d-4e9f-8a1b-2c3d4e5f6a7b")]
+    uri: String,
+    subproject: bool,
+    /// `PSK_` and 32 hexadecimal digits in the answer that made the account, null in every other.
+    #[schema(value_type = Option<String>, required = true, example = json!(null))]
+    signing_key: Option<SecretText>,
+    #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
+    subresource_uris: Subresources,
+}
+
+/// The resources below an account. This service has only one of them, and a client must not be sent to the others.
+struct Subresources {
+    tokens: String,
+}
+
+const ELSEWHERE: [&str; 20] = [
+    "addresses",
+    "available_phone_numbers",
+    "applications",
+    "authorized_connect_apps",
+    "calls",
+    "conferences",
+    "connect_apps",
+    "incoming_phone_numbers",
+    "keys",
+    "notifications",
+    "outgoing_caller_ids",
+    "queues",
+    "recordings",
+    "sandbox",
+    "sip",
+    "short_codes",
+    "messages",
+    "transcriptions",
+    "usage",
+    "tokens",
+];
+
+impl Serialize for Subresources {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(ELSEWHERE.len()))?;
+        for name in ELSEWHERE {
+            map.serialize_entry(name, &(name == "tokens").then_some(&self.tokens))?;
+        }
+        map.end()
+    }
+}
+
+impl AccountBody {
+    fn new(project: &Project, signing_key: Option<&SigningKey>) -> Self {
+        let uri = format!("{COMPATIBILITY}/Accounts/{}", project.id);
+        Self {
+            sid: project.id.to_string(),
+            friendly_name: project.name.as_str().to_owned(),
+            status: "active",
+            auth_token: "redacted",
+            date_created: project.created_at.to_rfc2822(),
+            date_updated: project.updated_at.to_rfc2822(),
+            r#type: "Full",
+            owner_account_sid: project.parent.unwrap_or(project.id).to_string(),
+            region_preference: project.region_preference.clone(),
+            subresource_uris: Subresources { tokens: format!("{uri}/tokens") },
+            uri,
+            subproject: project.is_subproject(),
+            signing_key: signing_key.map(SigningKey::reveal),
+        }
+    }
+}
+
+/// A page of accounts, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountPage)]
+pub(in crate::http) struct AccountPage {
+    #[schema(example = "/api/laml/2010-04-01/Accounts?Page=0&PageSize=50")]
+    uri: String,
+    #[schema(example = "/api/laml/2010-04-01/Accounts?Page=0&PageSize=50")]
+    first_page_uri: String,
+    /// Null on the last page.
+    #[schema(required = true)]
+    next_page_uri: Option<String>,
+    /// Null on the first page.
+    #[schema(required = true)]
+    previous_page_uri: Option<String>,
+    page: u32,
+    page_size: u32,
+    accounts: Vec<AccountBody>,
+}
+
+/// What an account shall be called.
+#[derive(ToSchema)]
+#[schema(as = AccountName)]
+#[expect(dead_code, non_snake_case, reason = "describes what domain/project.rs judges, in the API's words")]
+pub(in crate::http) struct NameAccount {
+    #[schema(min_length = 1, max_length = 250, example = "Staging")]
+    FriendlyName: String,
+}
+
+/// Which accounts to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, non_snake_case, reason = "describes what http/paging.rs judges, in the API's words")]
+pub(in crate::http) struct ListAccounts {
+    /// Only those of exactly this name.
+    #[param(required = false, nullable = false)]
+    FriendlyName: Option<String>,
+    /// How many a page has.
+    #[param(minimum = 1, maximum = 1000, default = 50, required = false, nullable = false)]
+    PageSize: Option<u32>,
+    /// The number of the page, which only the URIs of a page lead to.
+    #[param(minimum = 0, default = 0, required = false, nullable = false)]
+    Page: Option<u32>,
+    /// Where the page begins: taken from a URI of this same list.
+    #[param(required = false, nullable = false)]
+    PageToken: Option<String>,
+}
+
+/// List the caller's account and its subprojects, newest first.
+#[utoipa::path(
+    get, path = "/api/laml/2010-04-01/Accounts", operation_id = "listAccounts", tag = "Compatibility",
+    security(("basic" = [])), params(ListAccounts),
+    responses((status = 200, description = "A page of accounts.", body = AccountPage), CompatibilityPageErrors)
+)]
+pub(in crate::http) async fn list(
+    service: Data<Service>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<Json<AccountPage>, Error> {
+    let fields = paging::query(&request, &QUERY)?;
+    let project = caller.project();
+    let list = List { endpoint: "Accounts", caller: project, project, name: None };
+    let paging = Paging::judge(&fields, paging::COMPATIBILITY, list, Vec::new())?;
+    let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
+    let queries = paging.queries(&page);
+    let uri = |query: String| format!("{COMPATIBILITY}/Accounts?{query}");
+    Ok(Json(AccountPage {
+        uri: uri(queries.this),
+        first_page_uri: uri(queries.first),
+        next_page_uri: queries.next.map(uri),
+        previous_page_uri: queries.previous.map(uri),
+        page: paging.number,
+        page_size: paging.size,
+        accounts: page.rows.iter().map(|project| AccountBody::new(project, None)).collect(),
+    }))
+}
+
+/// Make a subproject of the caller's account.
+///
+/// The signing key is in this answer and in no other.
+#[utoipa::path(
+    post, path = "/api/laml/2010-04-01/Accounts", operation_id = "createAccount", tag = "Compatibility",
+    security(("basic" = [])),
+    request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
+    responses((status = 201, description = "The account, with its signing key.", body = AccountBody), CompatibilityWriteErrors)
+)]
+pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
+    let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
+    let new = NewProject::judge_account(&fields)?;
+    let (project, key) = service.create_subproject(&caller, new).await?;
+    Ok(HttpResponse::Created().json(AccountBody::new(&project, Some(&key))))
+}
+
+/// Show an account.
+#[utoipa::path(
+    get, path = "/api/laml/2010-04-01/Accounts/{account_sid}", operation_id = "showAccount", tag = "Compatibility",
+    security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
+    responses((status = 200, description = "The account.", body = AccountBody), CompatibilityErrors)
+)]
+pub(in crate::http) async fn show(
+    service: Data<Service>,
+    AtProject(reach): AtProject,
+) -> Result<Json<AccountBody>, Error> {
+    let project = service.find_project(reach).await?;
+    Ok(Json(AccountBody::new(&project, None)))
+}
+
+/// Give an account another name.
+#[utoipa::path(
+    post, path = "/api/laml/2010-04-01/Accounts/{account_sid}", operation_id = "updateAccount", tag = "Compatibility",
+    security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
+    request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
+    responses((status = 200, description = "The account as it is now.", body = AccountBody), CompatibilityWriteErrors)
+)]
+pub(in crate::http) async fn update(
+    service: Data<Service>,
+    AtProject(reach): AtProject,
+    body: Body,
+) -> Result<Json<AccountBody>, Error> {
+    let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
+    let change = ProjectChange::rename(NewProject::judge_account(&fields)?.name);
+    let project = service.update_project(reach, &change).await?;
+    Ok(Json(AccountBody::new(&project, None)))
+}

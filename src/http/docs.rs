@@ -1,0 +1,112 @@
+//! `/docs`: a page that renders the OpenAPI document, with Swagger UI's files from this binary alone. Its
+//! content-security-policy lets nothing come from another host.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpResponse,
+    http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType},
+    web::Path,
+};
+
+use crate::error::Error;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tokensmith API</title>
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<main>
+<h2>Error codes</h2>
+<dl>
+<dt id="error-10000">10000</dt>
+<dd>400: the body or the query cannot be read, a field is of a wrong type, or an id in the path is no UUID. 408: the body did not arrive in time.</dd>
+<dt id="error-20003">20003</dt>
+<dd>401: no, malformed or wrong credentials, or a token without the permission management.</dd>
+<dt id="error-20404">20404</dt>
+<dd>404: no such project, token or path within the caller's reach.</dd>
+<dt id="error-20004">20004</dt>
+<dd>405: the path does not take this method; Allow names those that it takes.</dd>
+<dt id="error-11751">11751</dt>
+<dd>413: the body is too long.</dd>
+<dt id="error-20002">20002</dt>
+<dd>422: FriendlyName is missing, or not 1 to 250 characters without control characters.</dd>
+<dt id="error-20005">20005</dt>
+<dd>422: a subproject cannot hold subprojects.</dd>
+<dt id="error-20504">20504</dt>
+<dd>500: an internal error; the log line with the answer's X-Request-Id says more. A write may have happened.</dd>
+<dt id="error-20503">20503</dt>
+<dd>503: overloaded, or the store is away. Nothing was written: try again.</dd>
+<dt id="error-54453">54453</dt>
+<dd>400: the page token means no page of this list. Begin at the first page and follow the links.</dd>
+<dt id="error-54454">54454</dt>
+<dd>400: PageSize is not from 1 to 1000.</dd>
+<dt id="error-10003">10003</dt>
+<dd>422: permissions is absent, empty or holds a name that is not in the catalogue.</dd>
+<dt id="error-10004">10004</dt>
+<dd>422: subproject_id is no subproject of the project.</dd>
+<dt id="error-missing_required_parameter">missing_required_parameter</dt>
+<dd>422: a field is absent or blank.</dd>
+<dt id="error-invalid_parameter">invalid_parameter</dt>
+<dd>422: a field is of a wrong type, null, too long, out of range, holds control characters, or is not supported by this version.</dd>
+<dt id="error-invalid_auth_token_permissions">invalid_auth_token_permissions</dt>
+<dd>422: permissions is absent, empty or holds a name that is not in the catalogue.</dd>
+<dt id="error-invalid_subproject_id">invalid_subproject_id</dt>
+<dd>422: subproject_id is no subproject of the caller's project.</dd>
+<dt id="error-page_token_is_invalid">page_token_is_invalid</dt>
+<dd>422: the page token means no page of this list. Begin at the first page and follow the links.</dd>
+<dt id="error-token_limit_reached">token_limit_reached</dt>
+<dd>422: the project holds as many tokens as it may. Revoke some first.</dd>
+<dt id="error-nested_subprojects_not_allowed">nested_subprojects_not_allowed</dt>
+<dd>422: a subproject cannot hold subprojects.</dd>
+<dt id="error-only_subprojects_can_be_deleted">only_subprojects_can_be_deleted</dt>
+<dd>422: only subprojects can be deleted, and only by a token of their root project.</dd>
+</dl>
+</main>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"#;
+
+const START: &str =
+    "SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
+
+/// A page for people that renders this document.
+#[utoipa::path(
+    get, path = "/docs", operation_id = "docs", tag = "Service",
+    responses((status = 200, description = "A page.", body = String, content_type = "text/html"))
+)]
+pub(super) async fn page() -> HttpResponse {
+    answer(ContentType::html(), PAGE)
+}
+
+/// The page's files.
+pub(super) async fn file(name: Path<String>) -> Result<HttpResponse, Error> {
+    match name.as_str() {
+        "start.js" => Ok(answer(ContentType("text/javascript; charset=utf-8".parse().expect("a media type")), START)),
+        name @ ("swagger-ui.css" | "swagger-ui-bundle.js") => {
+            let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
+            let file = utoipa_swagger_ui::serve(name, config)
+                .map_err(|error| Error::internal(format!("{name} cannot be read: {error}")))?
+                .ok_or_else(|| Error::internal(format!("{name} is not in this binary")))?;
+            Ok(HttpResponse::Ok()
+                .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+                .insert_header((CONTENT_TYPE, file.content_type))
+                .body(file.bytes.into_owned()))
+        }
+        _ => Err(Error::UnknownPath),
+    }
+}
+
+fn answer(content_type: ContentType, body: &'static str) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_SECURITY_POLICY, POLICY)).content_type(content_type).body(body)
+}

@@ -1,0 +1,50 @@
+//! What a link begins with: the address under which clients see this server, as far as anyone has said it.
+
+use std::future::{Ready, ready};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{header::HeaderName, uri::Authority},
+    web::Data,
+};
+
+use super::Settings;
+use crate::error::Error;
+
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// `server.public_url`; else what a trusted proxy says; else nothing, so that links are paths.
+pub(super) struct Base(pub(super) String);
+
+impl FromRequest for Base {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let settings = request.app_data::<Data<Settings>>().expect("the server puts it into every app");
+        let base = match settings.public_url.as_str() {
+            "" => forwarded(request, settings).unwrap_or_default(),
+            url => url.to_owned(),
+        };
+        ready(Ok(Self(base)))
+    }
+}
+
+fn forwarded(request: &HttpRequest, settings: &Settings) -> Option<String> {
+    let peer = request.peer_addr()?.ip();
+    if !settings.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+        return None;
+    }
+    let proto = only(request, &PROTO).filter(|proto| matches!(*proto, "http" | "https"))?;
+    let host = only(request, &HOST).filter(|host| !host.contains('@'))?;
+    Authority::try_from(host).ok().map(|host| format!("{proto}://{host}"))
+}
+
+/// A header that several hops have written says nothing that could be relied on.
+fn only<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
+    let mut values = request.headers().get_all(name);
+    let value = values.next()?.to_str().ok()?.trim();
+    (values.next().is_none() && !value.contains(',')).then_some(value)
+}

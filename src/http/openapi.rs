@@ -1,0 +1,227 @@
+//! The OpenAPI 3.1 document of this version's API, made from its handlers. `tests/it/http/openapi.rs` holds it and
+//! the routes to each other.
+
+use actix_web::{HttpResponse, http::header::ContentType};
+use utoipa::{
+    IntoResponses, Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use super::{
+    compatibility::{accounts, tokens as compatibility_tokens},
+    dialect::{ErrorBody, Failed, Flat, Validation},
+    health,
+    rest::{projects, tokens},
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tokensmith",
+        description = "Issues scoped API tokens for projects and subprojects, and answers who is this, and may they?",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/", description = "This server")),
+    paths(
+        tokens::create, tokens::list, tokens::show, tokens::update, tokens::delete,
+        projects::list, projects::create, projects::show, projects::update, projects::delete,
+        projects::rotate_signing_key,
+        compatibility_tokens::create, compatibility_tokens::update, compatibility_tokens::delete,
+        accounts::list, accounts::create, accounts::show, accounts::update,
+        health::livez, health::readyz,
+        document, super::docs::page,
+    ),
+    tags(
+        (name = "Tokens", description = "Tokens of the caller's project and of its subprojects."),
+        (name = "Projects", description = "The caller's project and its subprojects."),
+        (name = "Compatibility", description = "SignalWire's compatibility API. Each path is served with `.json` and with a slash at its end as well."),
+        (name = "Service", description = "Health, and this document. No credentials."),
+    ),
+    modifiers(&Schemes)
+)]
+struct Document;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let basic = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some(
+                "The user name is the id of the project that the token belongs to, the password its secret. The token needs the permission `management`.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("basic", SecurityScheme::Http(basic));
+    }
+}
+
+/// What any call below the bases of the REST API may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what dialect/plain.rs renders")]
+pub(super) enum RestErrors {
+    /// The query cannot be read.
+    #[response(status = 400)]
+    BadRequest(#[to_schema] ErrorBody<'static>),
+    /// No, malformed or wrong credentials, or a token without `management`.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorBody<'static>),
+    /// No such thing in the caller's tree.
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorBody<'static>),
+    /// Parameters that are not valid, or a rule that stands against it.
+    #[response(status = 422)]
+    Unprocessable(#[to_schema] Failed),
+    /// An internal error; the log line with the request's id says more.
+    #[response(status = 500)]
+    Internal(#[to_schema] ErrorBody<'static>),
+    /// Overloaded, or the store is away. Nothing was written.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorBody<'static>),
+}
+
+/// What a call with a body may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what dialect/plain.rs renders")]
+pub(super) enum RestWriteErrors {
+    /// The body is no JSON object.
+    #[response(status = 400)]
+    BadRequest(#[to_schema] ErrorBody<'static>),
+    /// No, malformed or wrong credentials, or a token without `management`.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorBody<'static>),
+    /// No such thing in the caller's tree.
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorBody<'static>),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    Timeout(#[to_schema] ErrorBody<'static>),
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLarge(#[to_schema] ErrorBody<'static>),
+    /// The body is not JSON.
+    #[response(status = 415)]
+    Unsupported(#[to_schema] ErrorBody<'static>),
+    /// Fields that are not valid, or a rule that stands against it.
+    #[response(status = 422)]
+    Unprocessable(#[to_schema] Failed),
+    /// An internal error; the log line with the request's id says more.
+    #[response(status = 500)]
+    Internal(#[to_schema] ErrorBody<'static>),
+    /// Overloaded, or the store is away. Nothing was written.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorBody<'static>),
+}
+
+/// What any call of the compatibility API may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
+pub(super) enum CompatibilityErrors {
+    /// A path id that is no UUID.
+    #[response(status = 400)]
+    BadRequest(#[to_schema] Flat),
+    /// No, malformed or wrong credentials, or a token without `management`.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Flat),
+    /// No such thing in the caller's tree.
+    #[response(status = 404)]
+    NotFound(#[to_schema] Flat),
+    /// An internal error; the log line with the request's id says more.
+    #[response(status = 500)]
+    Internal(#[to_schema] Flat),
+    /// Overloaded, or the store is away. Nothing was written.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] Flat),
+}
+
+/// What a list of the compatibility API may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
+pub(super) enum CompatibilityPageErrors {
+    /// A query that cannot be read, a page that is none (54453), a size out of range (54454).
+    #[response(status = 400)]
+    BadRequest(#[to_schema] Flat),
+    /// No, malformed or wrong credentials, or a token without `management`.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Flat),
+    /// An internal error; the log line with the request's id says more.
+    #[response(status = 500)]
+    Internal(#[to_schema] Flat),
+    /// Overloaded, or the store is away. Nothing was written.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] Flat),
+}
+
+/// What an account call with a body may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
+pub(super) enum CompatibilityWriteErrors {
+    /// A malformed body, a wrong type, or a path id that is no UUID.
+    #[response(status = 400)]
+    BadRequest(#[to_schema] Flat),
+    /// No, malformed or wrong credentials, or a token without `management`.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Flat),
+    /// No such thing in the caller's tree.
+    #[response(status = 404)]
+    NotFound(#[to_schema] Flat),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    Timeout(#[to_schema] Flat),
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLarge(#[to_schema] Flat),
+    /// A friendly name that is not valid (20002), or a subproject that would hold a subproject (20005).
+    #[response(status = 422)]
+    Unprocessable(#[to_schema] Flat),
+    /// An internal error; the log line with the request's id says more.
+    #[response(status = 500)]
+    Internal(#[to_schema] Flat),
+    /// Overloaded, or the store is away. Nothing was written.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] Flat),
+}
+
+/// What a token call of the compatibility API with a body may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
+pub(super) enum CompatibilityTokenErrors {
+    /// A malformed body, a wrong type, or a path id that is no UUID.
+    #[response(status = 400)]
+    BadRequest(#[to_schema] Flat),
+    /// No, malformed or wrong credentials, or a token without `management`.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Flat),
+    /// No such thing in the caller's tree.
+    #[response(status = 404)]
+    NotFound(#[to_schema] Flat),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    Timeout(#[to_schema] Flat),
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLarge(#[to_schema] Flat),
+    /// The first field that is not valid.
+    #[response(status = 422)]
+    Unprocessable(#[to_schema] Validation),
+    /// An internal error; the log line with the request's id says more.
+    #[response(status = 500)]
+    Internal(#[to_schema] Flat),
+    /// Overloaded, or the store is away. Nothing was written.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] Flat),
+}
+
+/// The document, as JSON.
+pub fn json() -> String {
+    Document::openapi().to_pretty_json().expect("a document of texts, numbers and lists")
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "openapi", tag = "Service",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object))
+)]
+pub(super) async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(json())
+}

@@ -1,0 +1,241 @@
+//! The project calls of the REST API.
+
+#![expect(unused_qualifications, reason = "utoipa's macro writes one for the parameters of a list")]
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json},
+};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Links;
+use crate::{
+    clock::Timestamp,
+    domain::{List, NewProject, Project, ProjectChange, Schema, SecretText, SigningKey},
+    error::{Error, Field},
+    http::{
+        body::Body,
+        links::Base,
+        openapi::{RestErrors, RestWriteErrors},
+        paging::{self, Paging},
+        path::AtProject,
+    },
+    service::{Caller, Service},
+};
+
+const PATH: &str = "/api/projects";
+
+const QUERY: Schema = Schema {
+    single: &[Field::Name.as_str(), Field::PageSize.as_str(), Field::PageNumber.as_str(), Field::PageToken.as_str()],
+    repeated: &[],
+};
+
+/// A project.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Project)]
+pub(in crate::http) struct ProjectBody {
+    #[schema(format = Uuid, example = "3e4f5a6b-7c8d-4e9f-8a1b-2c3d4e5f6a7b")]
+    id: String,
+    #[schema(example = "Staging")]
+    name: String,
+    /// Null for a root project.
+    #[schema(required = true, format = Uuid, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
+    parent_project_id: Option<String>,
+    /// Whether it has a parent.
+    subproject: bool,
+    #[schema(required = true)]
+    region_preference: Option<String>,
+    protect_recordings: bool,
+    protect_message_media: bool,
+    protect_fax_media: bool,
+    force_https_requests: bool,
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T04:34:44.000000Z")]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T04:34:44.000000Z")]
+    updated_at: Timestamp,
+    /// `PSK_` and 32 hexadecimal digits, in the answer that made it and in no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "PSK_0123456789abcdef0123456789abcdef")]
+    signing_key: Option<SecretText>,
+}
+
+impl ProjectBody {
+    fn new(project: &Project, signing_key: Option<&SigningKey>) -> Self {
+        Self {
+            id: project.id.to_string(),
+            name: project.name.as_str().to_owned(),
+            parent_project_id: project.parent.map(|id| id.to_string()),
+            subproject: project.is_subproject(),
+            region_preference: project.region_preference.clone(),
+            protect_recordings: project.protect_recordings,
+            protect_message_media: project.protect_message_media,
+            protect_fax_media: project.protect_fax_media,
+            force_https_requests: project.force_https_requests,
+            created_at: project.created_at,
+            updated_at: project.updated_at,
+            signing_key: signing_key.map(SigningKey::reveal),
+        }
+    }
+}
+
+/// A page of projects, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProjectPage)]
+pub(in crate::http) struct ProjectPage {
+    links: Links,
+    data: Vec<ProjectBody>,
+}
+
+/// What a subproject shall be. An absent option is off.
+#[derive(ToSchema)]
+#[schema(as = NewProject)]
+#[expect(dead_code, reason = "describes what domain/project.rs judges")]
+pub(in crate::http) struct CreateProject {
+    #[schema(min_length = 1, max_length = 250, example = "Staging")]
+    name: String,
+    #[schema(required = false, nullable = false)]
+    protect_recordings: Option<bool>,
+    #[schema(required = false, nullable = false)]
+    protect_message_media: Option<bool>,
+    #[schema(required = false, nullable = false)]
+    protect_fax_media: Option<bool>,
+    #[schema(required = false, nullable = false)]
+    force_https_requests: Option<bool>,
+}
+
+/// What of a project shall change. An absent field is kept.
+#[derive(ToSchema)]
+#[schema(as = ProjectChange)]
+#[expect(dead_code, reason = "describes what domain/project.rs judges")]
+pub(in crate::http) struct UpdateProject {
+    #[schema(min_length = 1, max_length = 250, required = false, nullable = false, example = "Staging")]
+    name: Option<String>,
+    #[schema(required = false, nullable = false)]
+    protect_recordings: Option<bool>,
+    #[schema(required = false, nullable = false)]
+    protect_message_media: Option<bool>,
+    #[schema(required = false, nullable = false)]
+    protect_fax_media: Option<bool>,
+    #[schema(required = false, nullable = false)]
+    force_https_requests: Option<bool>,
+}
+
+/// Which projects to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what http/paging.rs judges")]
+pub(in crate::http) struct ListProjects {
+    /// Only those of exactly this name.
+    #[param(required = false, nullable = false)]
+    name: Option<String>,
+    /// How many a page has.
+    #[param(minimum = 1, maximum = 1000, default = 50, required = false, nullable = false)]
+    page_size: Option<u32>,
+    /// The number of the page, which only the links lead to.
+    #[param(minimum = 0, default = 0, required = false, nullable = false)]
+    page_number: Option<u32>,
+    /// Where the page begins: taken from a link of this same list.
+    #[param(required = false, nullable = false)]
+    page_token: Option<String>,
+}
+
+/// List the caller's project and its subprojects, newest first.
+#[utoipa::path(
+    get, path = "/api/projects", operation_id = "listProjects", tag = "Projects", security(("basic" = [])),
+    params(ListProjects),
+    responses((status = 200, description = "A page of projects.", body = ProjectPage), RestErrors)
+)]
+pub(in crate::http) async fn list(
+    service: Data<Service>,
+    caller: Caller,
+    Base(base): Base,
+    request: HttpRequest,
+) -> Result<Json<ProjectPage>, Error> {
+    let fields = paging::query(&request, &QUERY)?;
+    let project = caller.project();
+    let list = List { endpoint: "projects", caller: project, project, name: None };
+    let paging = Paging::judge(&fields, paging::REST, list, Vec::new())?;
+    let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
+    let links = Links::new(&base, PATH, paging.queries(&page));
+    Ok(Json(ProjectPage { links, data: page.rows.iter().map(|project| ProjectBody::new(project, None)).collect() }))
+}
+
+/// Make a subproject of the caller's project.
+///
+/// The signing key is in this answer and in no other.
+#[utoipa::path(
+    post, path = "/api/projects", operation_id = "createProject", tag = "Projects", security(("basic" = [])),
+    request_body = CreateProject,
+    responses((status = 201, description = "The project, with its signing key.", body = ProjectBody), RestWriteErrors)
+)]
+pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
+    let fields = body.json(&Project::FIELDS).await?;
+    let new = NewProject::judge(&fields)?;
+    let (project, key) = service.create_subproject(&caller, new).await?;
+    Ok(HttpResponse::Created().json(ProjectBody::new(&project, Some(&key))))
+}
+
+/// Show a project.
+#[utoipa::path(
+    get, path = "/api/projects/{project_id}", operation_id = "showProject", tag = "Projects", security(("basic" = [])),
+    params(("project_id" = String, Path, format = Uuid)),
+    responses((status = 200, description = "The project.", body = ProjectBody), RestErrors)
+)]
+pub(in crate::http) async fn show(
+    service: Data<Service>,
+    AtProject(reach): AtProject,
+) -> Result<Json<ProjectBody>, Error> {
+    let project = service.find_project(reach).await?;
+    Ok(Json(ProjectBody::new(&project, None)))
+}
+
+/// Change a project.
+#[utoipa::path(
+    patch, path = "/api/projects/{project_id}", operation_id = "updateProject", tag = "Projects",
+    security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)), request_body = UpdateProject,
+    responses((status = 200, description = "The project as it is now.", body = ProjectBody), RestWriteErrors)
+)]
+pub(in crate::http) async fn update(
+    service: Data<Service>,
+    AtProject(reach): AtProject,
+    body: Body,
+) -> Result<Json<ProjectBody>, Error> {
+    let fields = body.json(&Project::FIELDS).await?;
+    let change = ProjectChange::judge(&fields)?;
+    let project = service.update_project(reach, &change).await?;
+    Ok(Json(ProjectBody::new(&project, None)))
+}
+
+/// Delete a subproject with all of its tokens.
+///
+/// When this has been answered, none of its secrets is accepted anywhere. It cannot be undone.
+#[utoipa::path(
+    delete, path = "/api/projects/{project_id}", operation_id = "deleteProject", tag = "Projects",
+    security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)),
+    responses((status = 204, description = "It is gone, and its tokens with it."), RestErrors)
+)]
+pub(in crate::http) async fn delete(
+    service: Data<Service>,
+    caller: Caller,
+    AtProject(reach): AtProject,
+) -> Result<HttpResponse, Error> {
+    service.delete_subproject(&caller, reach).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Give a project a new signing key.
+///
+/// The new key is in this answer and in no other; the old one is forgotten.
+#[utoipa::path(
+    post, path = "/api/projects/{project_id}/signing-key/rotate", operation_id = "rotateSigningKey", tag = "Projects",
+    security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)),
+    responses((status = 200, description = "The project, with its new signing key.", body = ProjectBody), RestErrors)
+)]
+pub(in crate::http) async fn rotate_signing_key(
+    service: Data<Service>,
+    AtProject(reach): AtProject,
+) -> Result<Json<ProjectBody>, Error> {
+    let (project, key) = service.rotate_signing_key(reach).await?;
+    Ok(Json(ProjectBody::new(&project, Some(&key))))
+}
