@@ -7,6 +7,7 @@
     reason = "tests say what they do by their names, and may unwrap"
 )]
 
+mod api;
 mod architecture;
 mod broken_store;
 mod cli;

@@ -8,6 +8,8 @@ pub fn masked(text: &str) -> String {
     let patterns = [
         (format!("PT{}", "h".repeat(48)), "<secret>"),
         ("PThhhhhhhh".to_owned(), "<hint>"),
+        (format!("PSK_{}", "h".repeat(32)), "<signing key>"),
+        (format!("PA{}", "h".repeat(66)), "<page token>"),
         ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh".to_owned(), "<uuid>"),
         ("dddd-dd-ddTdd:dd:dd.ddddddZ".to_owned(), "<time>"),
     ];
