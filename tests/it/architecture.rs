@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("telemetry", &["config"]),
     ("store", &["clock", "domain", "error"]),
     ("service", &["clock", "domain", "entropy", "error", "store"]),
-    ("http", &["domain", "error", "service"]),
+    ("http", &["clock", "domain", "error", "service"]),
 ];
 
 /// Crates that only some rooms may know.

@@ -30,6 +30,9 @@ fn the_first_help_says_where_to_start() {
       project      Make, list, show, rename and delete projects
       token        Issue, list, show, change, revoke and check tokens
       config       Look into the configuration
+      openapi      Print the OpenAPI 3.1 document of this version's API
+      keygen       Make a server key (server.key), from which the keys that seal what the database keeps
+                   are derived
       healthcheck  Ask a running server on this machine whether it is ready. For container health checks
       help         Print this message or the help of the given subcommand(s)
 
@@ -72,6 +75,8 @@ fn the_first_help_says_where_to_start() {
 #[case(&["token", "verify"], &["stdin", "PROJECT_ID:SECRET", "never taken from an argument", "--permission <NAME>", "--json"])]
 #[case(&["config"], &["check"])]
 #[case(&["config", "check"], &["as it takes effect", "secrets hidden"])]
+#[case(&["keygen"], &["server.key", "beside the database", "TOKENSMITH_SERVER__KEY_FILE", "only its owner can read"])]
+#[case(&["openapi"], &["OpenAPI 3.1"])]
 #[case(&["healthcheck"], &["running server", "ready"])]
 fn the_help_of_a_command_teaches_it(#[case] command: &[&str], #[case] taught: &[&str]) {
     let said = help(&[command, &["--help"]].concat()).done().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -96,7 +96,7 @@ fn migrate_and_serve_make_a_missing_file_for_its_owner_alone() {
     })
     .stop();
 
-    assert_eq!(migrated, "applied V1__projects_and_tokens\n");
+    assert_eq!(migrated, "applied V1__projects_and_tokens\napplied V2__signing_keys\n");
     assert_eq!(again, "the database is up to date\n");
     assert_eq!(mode(directory.path().join("data")), 0o700);
     assert_eq!(mode(directory.path().join("data/tokensmith.db")), 0o600);
@@ -146,7 +146,7 @@ async fn two_that_migrate_at_once_take_turns(#[values(Backend::Sqlite, Backend::
 
     printed.sort();
     let (applied, idle) = printed.split_first().unwrap();
-    assert_eq!(applied, "applied V1__projects_and_tokens\n");
+    assert_eq!(applied, "applied V1__projects_and_tokens\napplied V2__signing_keys\n");
     assert!(idle.iter().all(|printed| printed == "the database is up to date\n"), "{idle:?}");
 }
 
@@ -189,7 +189,7 @@ fn without_a_server(port: u16, acquire_timeout: Duration) -> Vec<Ran> {
                 let mut command = tokensmith(directory.path());
                 command.env("TOKENSMITH_DATABASE__URL", &url).args(arguments);
                 command.env("TOKENSMITH_DATABASE__ACQUIRE_TIMEOUT", format!("{}ms", acquire_timeout.as_millis()));
-                command.env("TOKENSMITH_LOG__LEVEL", "off");
+                command.env("TOKENSMITH_LOG__LEVEL", "off").env("TOKENSMITH_SERVER__KEY", "07".repeat(32));
                 scope.spawn(move || run_with(&mut command, format!("{ID}:PT{}3daf8ab3", "00".repeat(20)).as_bytes()))
             })
             .collect();

@@ -71,7 +71,7 @@ impl Place {
 /// `tokensmith serve` on that database.
 pub fn serve_on(url: &str, working_directory: &Path) -> Command {
     let mut command = tokensmith(working_directory);
-    command.arg("serve").env("TOKENSMITH_DATABASE__URL", url);
+    command.arg("serve").env("TOKENSMITH_DATABASE__URL", url).env("TOKENSMITH_SERVER__KEY", "07".repeat(32));
     command
 }
 
