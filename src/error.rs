@@ -137,6 +137,12 @@ impl Faults {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
+    /// Adds one, in its place in the contract's order.
+    pub fn add(&mut self, fault: Fault) {
+        self.0.push(fault);
+        self.0.sort_by_key(|fault| fault.field);
+    }
+
     /// The failed fields, first first.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()
@@ -204,8 +210,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The fields of the requests, by their name on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The fields of the requests, by their name on the wire, in the order in which the contract judges them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is the field of its name")]
 pub enum Field {
     Name,

@@ -147,7 +147,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Project(command) => block_on(project::run(command, &config)),
         Command::Token(command) => block_on(token::run(command, &config)),
         Command::Config(ConfigCommand::Check) => output::print(config.to_toml()).map(|()| ExitCode::SUCCESS),
-        Command::Openapi => output::print(crate::http::openapi::json()).map(|()| ExitCode::SUCCESS),
+        Command::Openapi => {
+            output::print(crate::http::openapi::json(&config.permissions.catalogue)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Keygen(args) => keys::keygen(&args),
         Command::Healthcheck => serve::healthcheck(&config),
     }

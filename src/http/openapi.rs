@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of this version's API, made from its handlers. `tests/it/http/openapi.rs` holds it and
 //! the routes to each other.
 
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::{HttpResponse, http::header::ContentType, web::Data};
 use utoipa::{
     IntoResponses, Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -13,6 +13,7 @@ use super::{
     health,
     rest::{projects, tokens},
 };
+use crate::{domain::Catalogue, service::Service};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +38,7 @@ use super::{
         (name = "Compatibility", description = "SignalWire's compatibility API. Each path is served with `.json` and with a slash at its end as well."),
         (name = "Service", description = "Health, and this document. No credentials."),
     ),
+    components(schemas(super::dialect::ValidationEntry)),
     modifiers(&Schemes)
 )]
 struct Document;
@@ -212,9 +214,15 @@ pub(super) enum CompatibilityTokenErrors {
     Unavailable(#[to_schema] Flat),
 }
 
-/// The document, as JSON.
-pub fn json() -> String {
-    Document::openapi().to_pretty_json().expect("a document of texts, numbers and lists")
+/// The document, as JSON, of a server with that catalogue.
+pub fn json(catalogue: &Catalogue) -> String {
+    let mut document = serde_json::to_value(Document::openapi()).expect("a document of texts, numbers and lists");
+    let names: Vec<&str> = catalogue.names().collect();
+    for schema in ["NewToken", "TokenChange"] {
+        let items = format!("/components/schemas/{schema}/properties/permissions/items");
+        document.pointer_mut(&items).expect("both have permissions")["enum"] = serde_json::json!(names);
+    }
+    serde_json::to_string_pretty(&document).expect("it was JSON already")
 }
 
 /// This document.
@@ -222,6 +230,6 @@ pub fn json() -> String {
     get, path = "/openapi.json", operation_id = "openapi", tag = "Service",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object))
 )]
-pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(json())
+pub(super) async fn document(service: Data<Service>) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(json(service.catalogue()))
 }

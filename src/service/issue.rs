@@ -4,7 +4,8 @@ use super::Service;
 use crate::{
     clock::Timestamp,
     domain::{
-        Actor, Issued, Name, NewToken, Permissions, ProjectId, Reach, Secret, SecretId, StoredSecret, Token, TokenId,
+        Actor, Fields, Issued, Name, NewToken, Permissions, ProjectId, Reach, Secret, SecretId, StoredSecret, Token,
+        TokenId,
     },
     error::{Error, Field, Problem},
     store::TokenRows,
@@ -15,6 +16,24 @@ use crate::{
 const DRAWS: usize = 4;
 
 impl Service {
+    /// Judges a request for a token, with what only the store knows: whether the subproject is one of this project's.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every field that failed; those of the store.
+    pub async fn judge_token(&self, reach: Reach, fields: &Fields) -> Result<NewToken, Error> {
+        let mut faults = match NewToken::judge(fields, &self.catalogue) {
+            Ok(new) => return Ok(new),
+            Err(faults) => faults,
+        };
+        if let Ok(subproject) = fields.subproject()
+            && let Err(error) = self.owner(reach, subproject).await
+        {
+            let Error::Invalid(also) = error else { return Err(error) };
+            faults.add(also.first().clone());
+        }
+        Err(faults.into())
+    }
+
     /// Issues a token for the project at hand, or for its subproject that the request names.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod api;
 mod architecture;
 mod broken_store;
 mod cli;
+mod clients;
 mod config;
 mod container;
 mod crash;

@@ -151,7 +151,12 @@ pub(in crate::http) struct AccountPage {
 #[schema(as = AccountName)]
 #[expect(dead_code, non_snake_case, reason = "describes what domain/project.rs judges, in the API's words")]
 pub(in crate::http) struct NameAccount {
-    #[schema(min_length = 1, max_length = 250, example = "Staging")]
+    #[schema(
+        min_length = 1,
+        max_length = 250,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        example = "Staging"
+    )]
     FriendlyName: String,
 }
 

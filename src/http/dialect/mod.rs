@@ -16,7 +16,7 @@ use actix_web::{
 };
 
 pub(super) use compatibility::{Flat, Validation, compatibility};
-pub(super) use plain::{Body as ErrorBody, Failed, plain};
+pub(super) use plain::{Body as ErrorBody, Entry as ValidationEntry, Failed, plain};
 
 use super::{Settings, request::RequestId};
 use crate::error::Error;

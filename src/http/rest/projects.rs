@@ -92,7 +92,12 @@ pub(in crate::http) struct ProjectPage {
 #[schema(as = NewProject)]
 #[expect(dead_code, reason = "describes what domain/project.rs judges")]
 pub(in crate::http) struct CreateProject {
-    #[schema(min_length = 1, max_length = 250, example = "Staging")]
+    #[schema(
+        min_length = 1,
+        max_length = 250,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        example = "Staging"
+    )]
     name: String,
     #[schema(required = false, nullable = false)]
     protect_recordings: Option<bool>,
@@ -109,7 +114,14 @@ pub(in crate::http) struct CreateProject {
 #[schema(as = ProjectChange)]
 #[expect(dead_code, reason = "describes what domain/project.rs judges")]
 pub(in crate::http) struct UpdateProject {
-    #[schema(min_length = 1, max_length = 250, required = false, nullable = false, example = "Staging")]
+    #[schema(
+        min_length = 1,
+        max_length = 250,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        required = false,
+        nullable = false,
+        example = "Staging"
+    )]
     name: Option<String>,
     #[schema(required = false, nullable = false)]
     protect_recordings: Option<bool>,

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Links;
 use crate::{
     clock::Timestamp,
-    domain::{Issued, List, NewToken, Schema, SecretText, Token, TokenChange},
+    domain::{Issued, List, Schema, SecretText, Token, TokenChange},
     error::{Error, Fault, Field},
     http::{
         body::Body,
@@ -103,13 +103,18 @@ pub(in crate::http) struct TokenPage {
 #[schema(as = NewToken)]
 #[expect(dead_code, reason = "describes what domain/token.rs judges")]
 pub(in crate::http) struct CreateToken {
-    #[schema(min_length = 1, max_length = 250, example = "Deploy")]
+    #[schema(
+        min_length = 1,
+        max_length = 250,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        example = "Deploy"
+    )]
     name: String,
     /// Names of the catalogue.
     #[schema(min_items = 1, example = json!(["calling", "messaging"]))]
     permissions: Vec<String>,
     /// A subproject of the caller's project, which the token shall belong to.
-    #[schema(format = Uuid, required = false, example = json!(null))]
+    #[schema(pattern = "^(|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})$", required = false, example = json!(null))]
     subproject_id: Option<String>,
 }
 
@@ -118,7 +123,14 @@ pub(in crate::http) struct CreateToken {
 #[schema(as = TokenChange)]
 #[expect(dead_code, reason = "describes what domain/token.rs judges")]
 pub(in crate::http) struct UpdateToken {
-    #[schema(min_length = 1, max_length = 250, required = false, nullable = false, example = "Deploy")]
+    #[schema(
+        min_length = 1,
+        max_length = 250,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        required = false,
+        nullable = false,
+        example = "Deploy"
+    )]
     name: Option<String>,
     /// Names of the catalogue, which replace all of the old ones.
     #[schema(min_items = 1, required = false, nullable = false, example = json!(["calling"]))]
@@ -131,7 +143,11 @@ pub(in crate::http) struct UpdateToken {
 #[expect(dead_code, reason = "describes what http/paging.rs judges")]
 pub(in crate::http) struct ListTokens {
     /// Those of this subproject of the caller's project; without it, those of the caller's project itself.
-    #[param(format = Uuid, required = false, nullable = false)]
+    #[param(
+        pattern = "^(|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})$",
+        required = false,
+        nullable = false
+    )]
     subproject_id: Option<String>,
     /// Only those of exactly this name.
     #[param(required = false, nullable = false)]
@@ -161,7 +177,7 @@ pub(in crate::http) async fn create(
     body: Body,
 ) -> Result<Json<TokenBody>, Error> {
     let fields = body.json(&Token::FIELDS).await?;
-    let new = NewToken::judge(&fields, service.catalogue())?;
+    let new = service.judge_token(caller.at_home(), &fields).await?;
     let issued = service.issue(caller.at_home(), new).await?;
     Ok(Json(TokenBody::issued(&issued)))
 }

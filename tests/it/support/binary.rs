@@ -88,6 +88,11 @@ pub fn run(command: &mut Command) -> Ran {
 
 /// Runs a command to its end. What it says on stderr goes into the log of the test run.
 pub fn run_with(command: &mut Command, stdin: &[u8]) -> Ran {
+    run_within(PATIENCE, command, stdin)
+}
+
+/// As `run_with`, for what may take longer or must not take as long.
+pub fn run_within(patience: Duration, command: &mut Command, stdin: &[u8]) -> Ran {
     let began = Instant::now();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut input, stdin) = (child.stdin.take().unwrap(), stdin.to_vec());
@@ -96,7 +101,7 @@ pub fn run_with(command: &mut Command, stdin: &[u8]) -> Ran {
     let stdout = read_in_background(child.stdout.take().unwrap());
     let stderr = read_in_background(child.stderr.take().unwrap());
     let mut child = Killed(child);
-    let status = child.wait();
+    let status = child.wait(patience);
     let took = began.elapsed();
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
     stderr.lines().for_each(log::append);
@@ -116,8 +121,8 @@ struct Killed(Child);
 
 impl Killed {
     #[track_caller]
-    fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+    fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status;
@@ -222,7 +227,7 @@ impl Binary {
 
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait()
+        self.child.wait(PATIENCE)
     }
 
     /// Ends it as a supervisor does. Gives back all that it wrote: stdout, and the lines of its log.

@@ -1,0 +1,34 @@
+//! What is fetched is pinned, to the byte, and names no registry: whoever builds fetches from the one that they trust.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::sources;
+
+#[test]
+fn every_python_package_is_pinned_by_hashes() {
+    for name in ["python", "schemathesis"] {
+        let text = fs::read_to_string(sources(name).join("requirements.txt")).unwrap();
+        let joined = text.replace("\\\n", "");
+        let mut packages = 0;
+        for line in joined.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            packages += 1;
+            assert!(line.contains("==") && line.contains("--hash=sha256:"), "{name}: {line}");
+        }
+        assert!(packages > 5, "{name} has {packages} packages");
+        assert!(!text.contains("://") && !text.contains("-index") && !text.contains("-links"), "{name} names a place");
+    }
+}
+
+#[test]
+fn every_node_package_is_pinned_by_a_hash() {
+    let text = fs::read_to_string(sources("node").join("package-lock.json")).unwrap();
+    let lock: Value = serde_json::from_str(&text).unwrap();
+    let packages = lock["packages"].as_object().unwrap();
+    assert!(packages.len() > 5);
+    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+        assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{name}");
+        assert!(package["resolved"].is_null(), "{name} names a place");
+    }
+}

@@ -1,0 +1,27 @@
+//! Programs of the system that some tests need. `scripts/test` installs them; one that is missing fails the test.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// Where servers are kept that a user's own `PATH` often leaves out: Debian's, and Homebrew's of either kind.
+const MORE: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin"];
+
+/// The path of a program; the package is for whom it is missing.
+#[track_caller]
+pub fn program(name: &str, package: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(MORE.map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|path| is_executable(path))
+        .unwrap_or_else(|| {
+            panic!("{name} is missing: ./scripts/test installs it, or install the package \"{package}\"")
+        })
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
