@@ -35,3 +35,17 @@ async fn every_answer_is_what_the_openapi_document_says(
 
     assert!(said.iter().any(|line| line.contains("passed")), "{said:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openapi_document_is_valid_openapi_3_1() {
+    let python = python("schemathesis");
+    let operator = Operator::migrated(Backend::Sqlite).await;
+    let project = operator.project("Ours");
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("openapi.json"), operator.run(&["openapi"]).done()).unwrap();
+
+    let mut command = client(&python, &directory, &project);
+    let said = witness(Duration::from_secs(60), command.args(["-m", "openapi_spec_validator", "openapi.json"]));
+
+    assert_eq!(said, ["openapi.json: OK"]);
+}
