@@ -7,9 +7,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic, reason = "a bench is a script")]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Lines},
     net::TcpListener,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
@@ -130,6 +130,7 @@ struct Postgres {
     url: String,
     _child: Child,
     _stdin: ChildStdin,
+    _lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Postgres {
@@ -140,9 +141,11 @@ impl Postgres {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        // It ends where nobody reads what it says.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
         let url = line.strip_prefix("TOKENSMITH_TEST_POSTGRES_URL=").unwrap().to_owned();
         let stdin = child.stdin.take().unwrap();
-        Self { url, _child: child, _stdin: stdin }
+        Self { url, _child: child, _stdin: stdin, _lines: lines }
     }
 }
