@@ -62,7 +62,7 @@ impl Sealer {
     /// # Errors
     /// [`Error::Internal`] where no key of the server's opens it, or it was sealed for another project.
     pub fn open(&self, project: ProjectId, sealed: &[u8]) -> Result<SigningKey, Error> {
-        let cannot = || Error::internal("a signing key cannot be opened with server.key or server.previous_keys");
+        let cannot = || Error::internal("a signing key cannot be opened with any key that this server has");
         let (id, rest) = sealed.split_first_chunk::<KEY_ID>().ok_or_else(cannot)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE>().ok_or_else(cannot)?;
         let mut known = self.current.iter().chain(&self.previous);
