@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -15,8 +15,12 @@ use super::{Failure, output};
 use crate::{
     config::{Config, DatabaseUrl, ServerKey},
     entropy::{Entropy, SystemEntropy},
-    service::{Key, Keys},
+    service::{Key, Keys, Sealer},
+    store::Store,
 };
+
+/// More bytes than a key file has.
+const MOST: u64 = 1024;
 
 #[derive(Args, Debug)]
 pub(super) struct KeygenArgs {
@@ -39,36 +43,57 @@ pub(super) fn keygen(args: &KeygenArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The keys of a server, which needs one. Beside an SQLite file it is made where there is none.
-pub(super) fn provide(config: &Config) -> Result<Keys, Failure> {
-    if let DatabaseUrl::Sqlite(database) = &config.database.url
-        && config.server.key.bytes().is_none()
-    {
-        let path = beside(database);
-        if !path.exists() {
-            make(&path)
-                .map_err(|error| Failure::Refused(format!("cannot make the key {}: {error}", path.display())))?;
+/// The keys of a server, which needs one. Beside an SQLite file it is made where there is none, unless something was
+/// sealed with one that is gone.
+pub(super) async fn provide(config: &Config, store: &dyn Store) -> Result<Keys, Failure> {
+    let sealed = store.find_sealed_key().await?;
+    let key = match (config.server.key.bytes(), &config.database.url) {
+        (Some(key), _) => Key::new(*key),
+        (None, DatabaseUrl::Postgres(_)) => return Err(missing()),
+        (None, DatabaseUrl::Sqlite(database)) => {
+            let path = beside(database);
+            if !path.exists() {
+                if sealed.is_some() {
+                    return Err(lost(&path));
+                }
+                make(&path)
+                    .map_err(|error| Failure::Refused(format!("cannot make the key {}: {error}", path.display())))?;
+            }
+            read(&path)?
         }
-    }
-    let keys = find(config)?;
-    if keys.is_none() {
-        return Err(Failure::Misused(
-            "server.key is empty, and nodes on Postgres share one: make it with 'tokensmith keygen server.key' and give \
-             each node the file's path as TOKENSMITH_SERVER__KEY_FILE"
-                .to_owned(),
-        ));
+    };
+    let keys = Keys::new(Some(key), Vec::new());
+    if sealed.is_some_and(|sealed| !Sealer::new(&keys).knows(&sealed)) {
+        tracing::warn!(
+            "signing keys in the database were sealed with another server key and cannot be opened with this one; \
+             bring that back, or rotate the signing keys"
+        );
     }
     Ok(keys)
 }
 
-/// The keys that there are, for a command that does without.
-pub(super) fn find(config: &Config) -> Result<Keys, Failure> {
-    let current = match (config.server.key.bytes(), &config.database.url) {
-        (Some(key), _) => Some(Key::new(*key)),
-        (None, DatabaseUrl::Sqlite(database)) => read(&beside(database))?,
-        (None, DatabaseUrl::Postgres(_)) => None,
-    };
-    Ok(Keys::new(current, Vec::new()))
+/// Asked before anything is touched: a server on Postgres has no key of its own to make.
+pub(super) fn assert_configured(config: &Config) -> Result<(), Failure> {
+    match (&config.database.url, config.server.key.bytes()) {
+        (DatabaseUrl::Postgres(_), None) => Err(missing()),
+        (DatabaseUrl::Postgres(_) | DatabaseUrl::Sqlite(_), _) => Ok(()),
+    }
+}
+
+fn missing() -> Failure {
+    Failure::Misused(
+        "server.key is empty, and nodes on Postgres share one: make it with 'tokensmith keygen server.key' and give \
+         each node the file's path as TOKENSMITH_SERVER__KEY_FILE"
+            .to_owned(),
+    )
+}
+
+fn lost(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::Refused(format!(
+        "the server's key {path} is gone, and signing keys in the database were sealed with it; bring it back, or give \
+         them up with 'tokensmith keygen {path}' and rotate them"
+    ))
 }
 
 /// The database's name and `.key`.
@@ -87,9 +112,8 @@ fn draw() -> Zeroizing<String> {
 /// Makes the key whole or not at all, and leaves one that another process has made meanwhile.
 fn make(path: &Path) -> std::io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", std::process::id()));
+    draft.push(format!(".{}", SystemEntropy.uuid()));
     let draft = PathBuf::from(draft);
-    let _leftover = fs::remove_file(&draft);
     create(&draft, &draw())?;
     let linked = match fs::hard_link(&draft, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -97,33 +121,45 @@ fn make(path: &Path) -> std::io::Result<()> {
     };
     fs::remove_file(&draft)?;
     linked?;
-    // A power failure must not take the name of a key that something was sealed with.
-    if let Some(directory) = path.canonicalize()?.parent() {
-        let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
-    }
+    sync_directory(path)?;
     tracing::info!(path = %path.display(), "the server's key was made; keep a copy of it apart from the database");
     Ok(())
 }
 
+/// Makes a file that was not there, and leaves none that is not whole.
 fn create(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _stays = fs::remove_file(path);
+    }
+    written?;
+    sync_directory(path)
 }
 
-fn read(path: &Path) -> Result<Option<Key>, Failure> {
+/// A power failure must not take the name of a key that something was sealed with. Not every file system can do it.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path.canonicalize()?.parent() {
+        let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Key, Failure> {
     let refuse = |why: &str| Failure::Refused(format!("the server's key {} {why}", path.display()));
-    let mode = match fs::metadata(path) {
-        Ok(metadata) => metadata.mode(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refuse(&format!("cannot be read: {error}"))),
-    };
-    if mode & 0o077 != 0 {
+    let unreadable = |error: std::io::Error| refuse(&format!("cannot be read: {error}"));
+    // Whoever opens a pipe waits for its writer.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(refuse("is no file"));
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    // Of what was opened: the name may stand for another file by now.
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.mode() & 0o077 != 0 {
         return Err(refuse("can be read by others than its owner; run 'chmod 600' on it"));
     }
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|error| refuse(&format!("cannot be read: {error}")))?;
+    let mut text = Zeroizing::new(String::new());
+    file.take(MOST).read_to_string(&mut text).map_err(unreadable)?;
     let key = ServerKey::parse(text.trim()).and_then(|key| key.bytes().map(|key| Key::new(*key)));
-    key.map(Some).ok_or_else(|| refuse("must hold 64 hexadecimal digits and nothing else"))
+    key.ok_or_else(|| refuse("must hold 64 hexadecimal digits and nothing else"))
 }

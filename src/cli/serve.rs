@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, bootstrap, keys, output, store};
 use crate::{
-    config::{Config, DatabaseUrl},
+    config::Config,
     domain::Name,
     error::{Error, Field},
     http::{self, Settings},
@@ -42,16 +42,14 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         .map_err(|error| Failure::Refused(format!("signals cannot be waited for: {error}")))?;
 
     allow_many_connections();
-    // On Postgres a missing key is said before anything is touched; on SQLite the directory must be there first.
-    if matches!(config.database.url, DatabaseUrl::Postgres(_)) {
-        keys::provide(config)?;
-    }
+    keys::assert_configured(config)?;
 
     for migration in store::bring_up(config).await? {
         tracing::info!(%migration, "migration applied");
     }
-    let keys = keys::provide(config)?;
-    let (service, store) = store::open_with(config, &keys).await?;
+    let store = store::open_store(config).await?;
+    let keys = keys::provide(config, &*store).await?;
+    let service = store::service(config, store.clone(), &keys)?;
     // Before anything is made that could not be used: the address may be taken.
     let bind = config.server.bind;
     let listener =

@@ -2,7 +2,7 @@
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode, sync::Arc};
 
-use super::{Failure, keys, output};
+use super::{Failure, output};
 use crate::{
     clock::SystemClock,
     config::{Config, DatabaseUrl},
@@ -52,14 +52,15 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
         .map_err(|error| Failure::Refused(format!("cannot make the database file {}: {error}", path.display())))
 }
 
-/// A service on the store, which must be at this program's schema.
-/// Commands that end at once do without a server's key.
+/// A service on the store, which must be at this program's schema, for a command that ends at once. None of them seals
+/// anything, so whatever is wrong with the server's key does not keep them from revoking.
 pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
-    open_with(config, &keys::find(config)?).await
+    let store = open_store(config).await?;
+    Ok((service(config, store.clone(), &Keys::default())?, store))
 }
 
-/// As [`open`], with these keys.
-pub(super) async fn open_with(config: &Config, keys: &Keys) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
+/// The store, which must be at this program's schema.
+pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let catalogue = Arc::new(config.permissions.catalogue.clone());
     let time_limit = config.database.acquire_timeout.get();
     let store = match &config.database.url {
@@ -83,7 +84,12 @@ pub(super) async fn open_with(config: &Config, keys: &Keys) -> Result<(Arc<Servi
         }
     };
     store.ready().await?;
+    Ok(store)
+}
 
+/// A service on a store.
+pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Arc<Service>, Failure> {
+    let catalogue = Arc::new(config.permissions.catalogue.clone());
     let entropy = Arc::new(SystemEntropy);
     let hashing = &config.hashing;
     let cost =
@@ -91,8 +97,7 @@ pub(super) async fn open_with(config: &Config, keys: &Keys) -> Result<(Arc<Servi
     let slots = cores();
     let hasher = Hasher::start(cost, slots, hashing.queue, entropy.clone())?;
     let limits = Limits { tokens_per_project: config.limits.tokens_per_project };
-    let service = Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys);
-    Ok((Arc::new(service), store))
+    Ok(Arc::new(Service::new(store, hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys)))
 }
 
 /// The cores that this process may use.

@@ -22,11 +22,6 @@ impl Keys {
         Self { current, previous }
     }
 
-    /// Whether there is no key to make new things with.
-    pub fn is_none(&self) -> bool {
-        self.current.is_none()
-    }
-
     /// The key for a purpose that new things are made with; `None` without a server's key.
     pub fn derive(&self, purpose: &str) -> Option<Key> {
         self.current.as_ref().map(|key| expand(key, purpose))

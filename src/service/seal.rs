@@ -6,7 +6,6 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::keys::{Key, Keys};
 use crate::{
@@ -57,6 +56,15 @@ impl Sealer {
         Ok([&sealing.id[..], &nonce, &sealed].concat())
     }
 
+    /// Whether it was sealed with a key that is known.
+    pub fn knows(&self, sealed: &[u8]) -> bool {
+        sealed.split_first_chunk().is_some_and(|(id, _)| self.find(*id).is_some())
+    }
+
+    fn find(&self, id: [u8; KEY_ID]) -> Option<&Sealing> {
+        self.current.iter().chain(&self.previous).find(|sealing| sealing.id == id)
+    }
+
     /// Opens what was sealed for the project.
     ///
     /// # Errors
@@ -65,8 +73,7 @@ impl Sealer {
         let cannot = || Error::internal("a signing key cannot be opened with any key that this server has");
         let (id, rest) = sealed.split_first_chunk::<KEY_ID>().ok_or_else(cannot)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE>().ok_or_else(cannot)?;
-        let mut known = self.current.iter().chain(&self.previous);
-        let sealing = known.find(|sealing| sealing.id.ct_eq(id).into()).ok_or_else(cannot)?;
+        let sealing = self.find(*id).ok_or_else(cannot)?;
         let project = project.as_uuid();
         let payload = Payload { msg: ciphertext, aad: project.as_bytes() };
         let opened = sealing.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| cannot())?;
@@ -116,6 +123,7 @@ mod tests {
         assert_eq!(opened(&keys(1, &[]), ProjectId::from(SystemEntropy.uuid()), &sealed), None);
         assert_eq!(opened(&keys(1, &[]), project, &sealed[..sealed.len() - 1]), None);
         assert_eq!(opened(&keys(1, &[]), project, &[]), None);
+        assert!(Sealer::new(&keys(2, &[1])).knows(&sealed) && !Sealer::new(&keys(2, &[])).knows(&sealed));
     }
 
     #[test]

@@ -126,6 +126,9 @@ pub trait Projects: Send + Sync {
     /// As [`Projects::update_project`].
     async fn replace_signing_key(&self, reach: Reach, sealed: &[u8], now: Timestamp) -> Result<Project, Error>;
 
+    /// Any signing key that is sealed, to be held against the server's key.
+    async fn find_sealed_key(&self) -> Result<Option<Vec<u8>>, Error>;
+
     /// Deletes the project within reach, and its tokens. Returns how many tokens died.
     ///
     /// # Errors

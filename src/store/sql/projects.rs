@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Failure, SqlStore, read, records::ProjectRecord, write};
 use crate::{
     clock::Timestamp,
-    domain::{Actor, Position, Project, ProjectChange, ProjectId, Reach},
+    domain::{Actor, Cursor, Position, Project, ProjectChange, ProjectId, Reach},
     error::Error,
     store::{Holdings, ProjectFilter, Projects, TokenRows},
 };
@@ -114,19 +114,7 @@ macro_rules! projects {
                     Position::Older(cursor) => (projects!("<", "desc"), cursor),
                     Position::Newer(cursor) => (projects!(">", "asc"), cursor),
                 };
-                read!(self, |connection| {
-                    sqlx::query_as::<_, ProjectRecord>(statement)
-                        .bind(filter.parent.map(ProjectId::as_uuid))
-                        .bind(filter.name.as_deref())
-                        .bind(cursor.created_at.as_micros())
-                        .bind(cursor.id)
-                        .bind(i64::from(limit))
-                        .fetch_all(connection)
-                        .await?
-                        .into_iter()
-                        .map(Project::from)
-                        .collect()
-                })
+                self.list(statement, filter.parent, filter.name.as_deref(), cursor, limit).await
             }
 
             async fn list_tree(
@@ -169,18 +157,14 @@ macro_rules! projects {
                     Position::Older(cursor) => (tree!("<", "desc"), cursor),
                     Position::Newer(cursor) => (tree!(">", "asc"), cursor),
                 };
+                self.list(statement, Some(root), name, cursor, limit).await
+            }
+
+            async fn find_sealed_key(&self) -> Result<Option<Vec<u8>>, Error> {
                 read!(self, |connection| {
-                    sqlx::query_as::<_, ProjectRecord>(statement)
-                        .bind(root.as_uuid())
-                        .bind(name)
-                        .bind(cursor.created_at.as_micros())
-                        .bind(cursor.id)
-                        .bind(i64::from(limit))
-                        .fetch_all(connection)
+                    sqlx::query_scalar("select signing_key from projects where signing_key is not null limit 1")
+                        .fetch_optional(connection)
                         .await?
-                        .into_iter()
-                        .map(Project::from)
-                        .collect()
                 })
             }
 
@@ -264,6 +248,30 @@ macro_rules! projects {
         }
 
         impl SqlStore<$database> {
+            /// Runs one of the statements that list.
+            async fn list(
+                &self,
+                statement: &'static str,
+                of: Option<ProjectId>,
+                name: Option<&str>,
+                cursor: Cursor,
+                limit: u32,
+            ) -> Result<Vec<Project>, Error> {
+                read!(self, |connection| {
+                    sqlx::query_as::<_, ProjectRecord>(statement)
+                        .bind(of.map(ProjectId::as_uuid))
+                        .bind(name)
+                        .bind(cursor.created_at.as_micros())
+                        .bind(cursor.id)
+                        .bind(i64::from(limit))
+                        .fetch_all(connection)
+                        .await?
+                        .into_iter()
+                        .map(Project::from)
+                        .collect()
+                })
+            }
+
             /// Holds the parent until the commit: a root cannot become a subproject, but it can be deleted. The inner
             /// result is the refusal, for the caller to give when it comes to it.
             async fn lock_root(tx: &mut $connection, id: ProjectId) -> Result<Result<(), Error>, Failure> {

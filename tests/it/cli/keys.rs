@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use reqwest::Method;
 use rstest::rstest;
+use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::{Backend, Binary, Database, Operator};
 
@@ -63,4 +66,75 @@ async fn a_key_that_keygen_has_made_does(#[values(Backend::Sqlite, Backend::Post
         let beside: Vec<_> = beside.filter(|name| name.to_string_lossy().ends_with(".key")).collect();
         assert_eq!(beside, [""; 0], "a key that is configured is the only one");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_gone_is_not_replaced_in_silence() {
+    let operator = Operator::migrated(Backend::Sqlite).await;
+    let Database::Sqlite(directory) = &operator.database else { unreachable!() };
+    let project = operator.project("Ours");
+    let server = operator.serve();
+    let made = server
+        .request(Method::POST, "/api/projects")
+        .basic_auth(project.id, Some(&project.secret))
+        .json(&json!({ "name": "Sealed" }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(made.status(), 201);
+    server.stop();
+    let key = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let key = key.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "key")).unwrap();
+
+    // What needs no key goes on, whatever became of it.
+    fs::write(&key, "damaged").unwrap();
+    operator.run(&["token", "list", "--project", &project.id.to_string()]).done();
+    fs::remove_file(&key).unwrap();
+    let said = operator.run(&["serve", "--bind", "127.0.0.1:0"]).refused();
+    assert!(said.contains("is gone") && said.contains("tokensmith keygen"), "{said}");
+    assert!(!key.exists());
+
+    operator.run(&["keygen", key.to_str().unwrap()]).done();
+    let (_, log) = operator.serve().stop();
+    assert!(log.iter().any(|line| line.contains("sealed with another server key")), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_no_file_does_not_hang_the_start() {
+    let operator = Operator::new(Backend::Sqlite).await;
+    operator.run(&["migrate"]).done();
+    let Database::Sqlite(directory) = &operator.database else { unreachable!() };
+    let database = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let database = database.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "db")).unwrap();
+    let pipe = format!("{}.key", database.display());
+    assert!(std::process::Command::new("mkfifo").args(["-m", "600", &pipe]).status().unwrap().success());
+
+    let said = operator.run(&["serve", "--bind", "127.0.0.1:0"]).refused();
+
+    assert!(said.contains("is no file"), "{said}");
+}
+
+#[test]
+fn the_secrets_of_the_compose_file_are_completed_and_never_replaced() {
+    let clone = TempDir::new().unwrap();
+    fs::create_dir(clone.path().join("scripts")).unwrap();
+    let script = clone.path().join("scripts/compose-secrets");
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/compose-secrets"), &script).unwrap();
+    let run = || {
+        let output = std::process::Command::new("bash").arg(&script).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let secret = |name: &str| fs::read_to_string(clone.path().join("secrets").join(name)).unwrap();
+
+    assert_eq!(run().1.lines().count(), 3);
+    let (password, url, key) = (secret("postgres_password"), secret("database_url"), secret("server_key"));
+    assert_eq!(url, format!("postgres://tokensmith:{password}@postgres/tokensmith"));
+    assert_eq!((password.len(), key.len()), (48, 64));
+    fs::remove_file(clone.path().join("secrets/server_key")).unwrap();
+    assert_eq!(run(), (true, "made secrets/server_key\n".to_owned()));
+    assert_eq!((secret("postgres_password"), secret("database_url")), (password, url));
+    assert_ne!(secret("server_key"), key);
+    assert_eq!(run(), (true, "secrets/ has all of them already.\n".to_owned()));
+    fs::remove_file(clone.path().join("secrets/postgres_password")).unwrap();
+    assert!(!run().0, "a password that is lost is not drawn anew");
 }

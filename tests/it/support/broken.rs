@@ -151,6 +151,10 @@ impl Projects for BrokenStore {
         self.write(self.inner.replace_signing_key(reach, sealed, now)).await
     }
 
+    async fn find_sealed_key(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.read(self.inner.find_sealed_key()).await
+    }
+
     async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
         self.write(self.inner.delete_project(reach)).await
     }
