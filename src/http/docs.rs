@@ -1,13 +1,15 @@
 //! `/docs`: a page that renders the OpenAPI document, with Swagger UI's files from this binary alone. Its
 //! content-security-policy lets nothing come from another host.
 
-use std::sync::Arc;
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 use actix_web::{
     HttpResponse,
+    body::{MessageBody, SizedStream},
     http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType},
-    web::Path,
+    web::{Bytes, Path},
 };
+use futures_util::stream;
 
 use crate::error::Error;
 
@@ -98,13 +100,29 @@ pub(super) async fn file(name: Path<String>) -> Result<HttpResponse, Error> {
             let file = utoipa_swagger_ui::serve(name, config)
                 .map_err(|error| Error::internal(format!("{name} cannot be read: {error}")))?
                 .ok_or_else(|| Error::internal(format!("{name} is not in this binary")))?;
+            let bytes = match file.bytes {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => Bytes::from(bytes),
+            };
             Ok(HttpResponse::Ok()
                 .insert_header((CONTENT_SECURITY_POLICY, POLICY))
                 .insert_header((CONTENT_TYPE, file.content_type))
-                .body(file.bytes.into_owned()))
+                .body(in_slices(bytes)))
         }
         _ => Err(Error::UnknownPath),
     }
+}
+
+/// A long body, a slice at a time: the server copies what it is given into the connection's buffer, and whoever reads
+/// slowly, without a credential, must not hold a copy of the whole.
+pub(super) fn in_slices(bytes: Bytes) -> impl MessageBody + use<> {
+    const SLICE: usize = 16 * 1024;
+    let length = bytes.len() as u64;
+    let slices = (0..bytes.len()).step_by(SLICE).map(move |start| {
+        let end = bytes.len().min(start + SLICE);
+        Ok::<_, Infallible>(bytes.slice(start..end))
+    });
+    SizedStream::new(length, stream::iter(slices))
 }
 
 fn answer(content_type: ContentType, body: &'static str) -> HttpResponse {

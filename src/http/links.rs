@@ -33,7 +33,8 @@ impl FromRequest for Base {
 }
 
 fn forwarded(request: &HttpRequest, settings: &Settings) -> Option<String> {
-    let peer = request.peer_addr()?.ip();
+    // A socket for both families names IPv4 peers as IPv6 does: ::ffff:10.0.0.5.
+    let peer = request.peer_addr()?.ip().to_canonical();
     if !settings.trusted_proxies.iter().any(|network| network.contains(&peer)) {
         return None;
     }

@@ -1,7 +1,11 @@
 //! The OpenAPI 3.1 document of this version's API, made from its handlers. `tests/it/http/openapi.rs` holds it and
 //! the routes to each other.
 
-use actix_web::{HttpResponse, http::header::ContentType, web::Data};
+use actix_web::{
+    HttpResponse,
+    http::header::ContentType,
+    web::{Bytes, Data},
+};
 use utoipa::{
     IntoResponses, Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -9,11 +13,12 @@ use utoipa::{
 
 use super::{
     compatibility::{accounts, tokens as compatibility_tokens},
-    dialect::{ErrorBody, Failed, Flat, Validation},
+    dialect::{ErrorBody, Failed, Flat},
+    docs::in_slices,
     health,
     rest::{projects, tokens},
 };
-use crate::{domain::Catalogue, service::Service};
+use crate::domain::Catalogue;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -62,7 +67,7 @@ impl Modify for Schemes {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/plain.rs renders")]
 pub(super) enum RestErrors {
-    /// The query cannot be read.
+    /// The query or the body cannot be read.
     #[response(status = 400)]
     BadRequest(#[to_schema] ErrorBody<'static>),
     /// No, malformed or wrong credentials, or a token without `management`.
@@ -71,7 +76,7 @@ pub(super) enum RestErrors {
     /// No such thing in the caller's tree.
     #[response(status = 404)]
     NotFound(#[to_schema] ErrorBody<'static>),
-    /// Parameters that are not valid, or a rule that stands against it.
+    /// Fields or parameters that are not valid, or a rule that stands against it.
     #[response(status = 422)]
     Unprocessable(#[to_schema] Failed),
     /// An internal error; the log line with the request's id says more.
@@ -82,19 +87,10 @@ pub(super) enum RestErrors {
     Unavailable(#[to_schema] ErrorBody<'static>),
 }
 
-/// What a call with a body may answer.
+/// What a call with a body may answer beside them.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/plain.rs renders")]
-pub(super) enum RestWriteErrors {
-    /// The body is no JSON object.
-    #[response(status = 400)]
-    BadRequest(#[to_schema] ErrorBody<'static>),
-    /// No, malformed or wrong credentials, or a token without `management`.
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] ErrorBody<'static>),
-    /// No such thing in the caller's tree.
-    #[response(status = 404)]
-    NotFound(#[to_schema] ErrorBody<'static>),
+pub(super) enum RestBodyErrors {
     /// The body did not arrive in time.
     #[response(status = 408)]
     Timeout(#[to_schema] ErrorBody<'static>),
@@ -104,22 +100,14 @@ pub(super) enum RestWriteErrors {
     /// The body is not JSON.
     #[response(status = 415)]
     Unsupported(#[to_schema] ErrorBody<'static>),
-    /// Fields that are not valid, or a rule that stands against it.
-    #[response(status = 422)]
-    Unprocessable(#[to_schema] Failed),
-    /// An internal error; the log line with the request's id says more.
-    #[response(status = 500)]
-    Internal(#[to_schema] ErrorBody<'static>),
-    /// Overloaded, or the store is away. Nothing was written.
-    #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody<'static>),
 }
 
 /// What any call of the compatibility API may answer.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
 pub(super) enum CompatibilityErrors {
-    /// A path id that is no UUID.
+    /// A query or a body that cannot be read, a wrong type, a path id that is no UUID, a page that is none (54453), a
+    /// size out of range (54454).
     #[response(status = 400)]
     BadRequest(#[to_schema] Flat),
     /// No, malformed or wrong credentials, or a token without `management`.
@@ -136,82 +124,17 @@ pub(super) enum CompatibilityErrors {
     Unavailable(#[to_schema] Flat),
 }
 
-/// What a list of the compatibility API may answer.
+/// What a call with a body may answer beside them. Its 422 is told with the call: the token calls have a shape of their
+/// own.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
-pub(super) enum CompatibilityPageErrors {
-    /// A query that cannot be read, a page that is none (54453), a size out of range (54454).
-    #[response(status = 400)]
-    BadRequest(#[to_schema] Flat),
-    /// No, malformed or wrong credentials, or a token without `management`.
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] Flat),
-    /// An internal error; the log line with the request's id says more.
-    #[response(status = 500)]
-    Internal(#[to_schema] Flat),
-    /// Overloaded, or the store is away. Nothing was written.
-    #[response(status = 503)]
-    Unavailable(#[to_schema] Flat),
-}
-
-/// What an account call with a body may answer.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
-pub(super) enum CompatibilityWriteErrors {
-    /// A malformed body, a wrong type, or a path id that is no UUID.
-    #[response(status = 400)]
-    BadRequest(#[to_schema] Flat),
-    /// No, malformed or wrong credentials, or a token without `management`.
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] Flat),
-    /// No such thing in the caller's tree.
-    #[response(status = 404)]
-    NotFound(#[to_schema] Flat),
+pub(super) enum CompatibilityBodyErrors {
     /// The body did not arrive in time.
     #[response(status = 408)]
     Timeout(#[to_schema] Flat),
     /// The body is too long.
     #[response(status = 413)]
     TooLarge(#[to_schema] Flat),
-    /// A friendly name that is not valid (20002), or a subproject that would hold a subproject (20005).
-    #[response(status = 422)]
-    Unprocessable(#[to_schema] Flat),
-    /// An internal error; the log line with the request's id says more.
-    #[response(status = 500)]
-    Internal(#[to_schema] Flat),
-    /// Overloaded, or the store is away. Nothing was written.
-    #[response(status = 503)]
-    Unavailable(#[to_schema] Flat),
-}
-
-/// What a token call of the compatibility API with a body may answer.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
-pub(super) enum CompatibilityTokenErrors {
-    /// A malformed body, a wrong type, or a path id that is no UUID.
-    #[response(status = 400)]
-    BadRequest(#[to_schema] Flat),
-    /// No, malformed or wrong credentials, or a token without `management`.
-    #[response(status = 401)]
-    Unauthorized(#[to_schema] Flat),
-    /// No such thing in the caller's tree.
-    #[response(status = 404)]
-    NotFound(#[to_schema] Flat),
-    /// The body did not arrive in time.
-    #[response(status = 408)]
-    Timeout(#[to_schema] Flat),
-    /// The body is too long.
-    #[response(status = 413)]
-    TooLarge(#[to_schema] Flat),
-    /// The first field that is not valid.
-    #[response(status = 422)]
-    Unprocessable(#[to_schema] Validation),
-    /// An internal error; the log line with the request's id says more.
-    #[response(status = 500)]
-    Internal(#[to_schema] Flat),
-    /// Overloaded, or the store is away. Nothing was written.
-    #[response(status = 503)]
-    Unavailable(#[to_schema] Flat),
 }
 
 /// The document, as JSON, of a server with that catalogue.
@@ -225,11 +148,20 @@ pub fn json(catalogue: &Catalogue) -> String {
     serde_json::to_string_pretty(&document).expect("it was JSON already")
 }
 
+/// The document of this server, written once.
+pub(super) struct Written(Bytes);
+
+impl Written {
+    pub(super) fn new(catalogue: &Catalogue) -> Self {
+        Self(json(catalogue).into())
+    }
+}
+
 /// This document.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "openapi", tag = "Service",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object))
 )]
-pub(super) async fn document(service: Data<Service>) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(json(service.catalogue()))
+pub(super) async fn document(written: Data<Written>) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::json()).body(in_slices(written.0.clone()))
 }

@@ -70,6 +70,8 @@ impl<'q> Paging<'q> {
         list: List<'q>,
         mut faults: Vec<Fault>,
     ) -> Result<Self, Faults> {
+        // What a token is held against is not known where the list itself is not.
+        let is_known = faults.is_empty();
         let text = |field: Field| fields.text(field);
         let list = List { name: text(words.name), ..list };
         let mut judge = |field, judged: Result<u32, Problem>| {
@@ -85,7 +87,7 @@ impl<'q> Paging<'q> {
             None => Some(Position::START),
             Some(token) => list.position(token),
         };
-        if position.is_none() {
+        if position.is_none() && is_known {
             faults.push(Fault { field: words.token, problem: Problem::NotAPage });
         }
         Faults::none_or(faults)?;

@@ -4,7 +4,7 @@ use std::{future::Future, io, net::TcpListener, sync::Arc};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 
-use super::{Settings, dialect, idle, request, routes, unread};
+use super::{Settings, dialect, idle, openapi::Written, request, routes, unread};
 use crate::service::Service;
 
 /// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
@@ -20,10 +20,12 @@ pub async fn serve(
 ) -> io::Result<()> {
     let service = web::Data::from(service);
     let shared = web::Data::new(settings.clone());
+    let document = web::Data::new(Written::new(service.catalogue()));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(service.clone())
             .app_data(shared.clone())
+            .app_data(document.clone())
             .wrap(from_fn(dialect::plain))
             .wrap(from_fn(request::identify))
             .wrap(from_fn(unread::close))

@@ -7,7 +7,7 @@ use crate::{
         Actor, Fields, Issued, Name, NewToken, Permissions, ProjectId, Reach, Secret, SecretId, StoredSecret, Token,
         TokenId,
     },
-    error::{Error, Field, Problem},
+    error::{Error, Faults, Field, Problem},
     store::TokenRows,
 };
 
@@ -21,17 +21,21 @@ impl Service {
     /// # Errors
     /// [`Error::Invalid`] with every field that failed; those of the store.
     pub async fn judge_token(&self, reach: Reach, fields: &Fields) -> Result<NewToken, Error> {
-        let mut faults = match NewToken::judge(fields, &self.catalogue) {
-            Ok(new) => return Ok(new),
-            Err(faults) => faults,
-        };
+        match NewToken::judge(fields, &self.catalogue) {
+            Ok(new) => Ok(new),
+            Err(faults) => Err(self.with_subproject(reach, fields, faults).await),
+        }
+    }
+
+    /// The faults of a request, and with them the one of its subproject that only the store knows.
+    pub async fn with_subproject(&self, reach: Reach, fields: &Fields, mut faults: Faults) -> Error {
         if let Ok(subproject) = fields.subproject()
             && let Err(error) = self.owner(reach, subproject).await
         {
-            let Error::Invalid(also) = error else { return Err(error) };
+            let Error::Invalid(also) = error else { return error };
             faults.add(also.first().clone());
         }
-        Err(faults.into())
+        faults.into()
     }
 
     /// Issues a token for the project at hand, or for its subproject that the request names.
@@ -50,6 +54,10 @@ impl Service {
                     return Ok(issued);
                 }
                 Err(Error::SelectorTaken) => {}
+                // It was deleted meanwhile. The project of the path is still there.
+                Err(Error::ProjectNotFound) if new.subproject.is_some() => {
+                    return Err(Error::invalid(Field::SubprojectId, Problem::NotASubproject));
+                }
                 Err(error) => return Err(error),
             }
         }

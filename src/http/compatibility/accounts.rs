@@ -15,7 +15,8 @@ use crate::{
     http::{
         COMPATIBILITY,
         body::Body,
-        openapi::{CompatibilityErrors, CompatibilityPageErrors, CompatibilityWriteErrors},
+        dialect::Flat,
+        openapi::{CompatibilityBodyErrors, CompatibilityErrors},
         paging::{self, Paging},
         path::AtProject,
     },
@@ -183,7 +184,7 @@ pub(in crate::http) struct ListAccounts {
 #[utoipa::path(
     get, path = "/api/laml/2010-04-01/Accounts", operation_id = "listAccounts", tag = "Compatibility",
     security(("basic" = [])), params(ListAccounts),
-    responses((status = 200, description = "A page of accounts.", body = AccountPage), CompatibilityPageErrors)
+    responses((status = 200, description = "A page of accounts.", body = AccountPage), CompatibilityErrors)
 )]
 pub(in crate::http) async fn list(
     service: Data<Service>,
@@ -215,7 +216,7 @@ pub(in crate::http) async fn list(
     post, path = "/api/laml/2010-04-01/Accounts", operation_id = "createAccount", tag = "Compatibility",
     security(("basic" = [])),
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
-    responses((status = 201, description = "The account, with its signing key.", body = AccountBody), CompatibilityWriteErrors)
+    responses((status = 201, description = "The account, with its signing key.", body = AccountBody), (status = 422, description = "A friendly name that is not valid (20002), or a subproject that would hold one (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
     let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
@@ -243,7 +244,7 @@ pub(in crate::http) async fn show(
     post, path = "/api/laml/2010-04-01/Accounts/{account_sid}", operation_id = "updateAccount", tag = "Compatibility",
     security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
-    responses((status = 200, description = "The account as it is now.", body = AccountBody), CompatibilityWriteErrors)
+    responses((status = 200, description = "The account as it is now.", body = AccountBody), (status = 422, description = "A friendly name that is not valid (20002), or a subproject that would hold one (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,

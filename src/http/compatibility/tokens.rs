@@ -8,11 +8,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Issued, NewToken, SecretText, Token, TokenChange},
+    domain::{Issued, SecretText, Token, TokenChange},
     error::Error,
     http::{
         body::Body,
-        openapi::{CompatibilityErrors, CompatibilityTokenErrors},
+        dialect::Validation,
+        openapi::{CompatibilityBodyErrors, CompatibilityErrors},
         path::{AtProject, AtToken},
         rest::tokens::{CreateToken, UpdateToken},
     },
@@ -59,7 +60,7 @@ impl TokenBody {
     post, path = "/api/laml/2010-04-01/Accounts/{account_sid}/tokens", operation_id = "issueAccountToken",
     tag = "Compatibility", security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
     request_body(content((CreateToken = "application/x-www-form-urlencoded"), (CreateToken = "application/json"))),
-    responses((status = 200, description = "The token, with its secret.", body = TokenBody), CompatibilityTokenErrors)
+    responses((status = 200, description = "The token, with its secret.", body = TokenBody), (status = 422, description = "The first field that is not valid.", body = Validation), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn create(
     service: Data<Service>,
@@ -67,7 +68,7 @@ pub(in crate::http) async fn create(
     body: Body,
 ) -> Result<Json<TokenBody>, Error> {
     let fields = body.form_or_json(&Token::FIELDS).await?;
-    let new = NewToken::judge(&fields, service.catalogue())?;
+    let new = service.judge_token(reach, &fields).await?;
     let issued = service.issue(reach, new).await?;
     Ok(Json(TokenBody::issued(&issued)))
 }
@@ -78,7 +79,7 @@ pub(in crate::http) async fn create(
     tag = "Compatibility", security(("basic" = [])),
     params(("account_sid" = String, Path, format = Uuid), ("token_id" = String, Path, format = Uuid)),
     request_body(content((UpdateToken = "application/x-www-form-urlencoded"), (UpdateToken = "application/json"))),
-    responses((status = 200, description = "The token as it is now.", body = TokenBody), CompatibilityTokenErrors)
+    responses((status = 200, description = "The token as it is now.", body = TokenBody), (status = 422, description = "The first field that is not valid.", body = Validation), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,

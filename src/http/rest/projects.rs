@@ -17,7 +17,7 @@ use crate::{
     http::{
         body::Body,
         links::Base,
-        openapi::{RestErrors, RestWriteErrors},
+        openapi::{RestBodyErrors, RestErrors},
         paging::{self, Paging},
         path::AtProject,
     },
@@ -179,7 +179,7 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     post, path = "/api/projects", operation_id = "createProject", tag = "Projects", security(("basic" = [])),
     request_body = CreateProject,
-    responses((status = 201, description = "The project, with its signing key.", body = ProjectBody), RestWriteErrors)
+    responses((status = 201, description = "The project, with its signing key.", body = ProjectBody), RestErrors, RestBodyErrors)
 )]
 pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
     let fields = body.json(&Project::FIELDS).await?;
@@ -206,7 +206,7 @@ pub(in crate::http) async fn show(
 #[utoipa::path(
     patch, path = "/api/projects/{project_id}", operation_id = "updateProject", tag = "Projects",
     security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)), request_body = UpdateProject,
-    responses((status = 200, description = "The project as it is now.", body = ProjectBody), RestWriteErrors)
+    responses((status = 200, description = "The project as it is now.", body = ProjectBody), RestErrors, RestBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,

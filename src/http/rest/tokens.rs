@@ -17,7 +17,7 @@ use crate::{
     http::{
         body::Body,
         links::Base,
-        openapi::{RestErrors, RestWriteErrors},
+        openapi::{RestBodyErrors, RestErrors},
         paging::{self, Paging},
         path::AtToken,
     },
@@ -169,7 +169,7 @@ pub(in crate::http) struct ListTokens {
 #[utoipa::path(
     post, path = "/api/project/tokens", operation_id = "issueToken", tag = "Tokens", security(("basic" = [])),
     request_body = CreateToken,
-    responses((status = 200, description = "The token, with its secret.", body = TokenBody), RestWriteErrors)
+    responses((status = 200, description = "The token, with its secret.", body = TokenBody), RestErrors, RestBodyErrors)
 )]
 pub(in crate::http) async fn create(
     service: Data<Service>,
@@ -202,7 +202,10 @@ pub(in crate::http) async fn list(
     });
     let project = subproject.unwrap_or(caller.project());
     let list = List { endpoint: "tokens", caller: caller.project(), project, name: None };
-    let paging = Paging::judge(&fields, paging::REST, list, faults)?;
+    let paging = match Paging::judge(&fields, paging::REST, list, faults) {
+        Ok(paging) => paging,
+        Err(faults) => return Err(service.with_subproject(caller.at_home(), &fields, faults).await),
+    };
     let reach = service.reach_subproject(&caller, subproject).await?;
     let page = service.list_tokens(reach, paging.name(), paging.position, paging.size).await?;
     let links = Links::new(&base, PATH, paging.queries(&page));
@@ -227,7 +230,7 @@ pub(in crate::http) async fn show(
 #[utoipa::path(
     patch, path = "/api/project/tokens/{token_id}", operation_id = "updateToken", tag = "Tokens",
     security(("basic" = [])), params(("token_id" = String, Path, format = Uuid)), request_body = UpdateToken,
-    responses((status = 200, description = "The token as it is now.", body = TokenBody), RestWriteErrors)
+    responses((status = 200, description = "The token as it is now.", body = TokenBody), RestErrors, RestBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,

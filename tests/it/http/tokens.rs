@@ -33,6 +33,21 @@ async fn a_token_is_issued_used_and_revoked(#[values(Backend::Sqlite, Backend::P
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_subproject_is_the_first_fault_before_fields_of_a_later_version(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut app = App::start(backend).await;
+    let root = app.root.clone();
+
+    let body = json!({ "name": "n", "permissions": ["chat"], "subproject_id": root.id, "expires_in": 60 });
+    let answer = create(&app, &root, &body).await;
+
+    assert_refused(&answer, 422, "10004", "a foreign subproject");
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_created_by_form_by_json_and_by_both_ways_to_repeat_a_permission(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

@@ -131,6 +131,10 @@ async fn a_root_lists_its_own_tokens_or_those_of_a_subproject_without_secrets(
     for other in [stranger.id.to_string(), root.id.to_string(), super::NOBODY.to_owned(), "x".to_owned()] {
         assert_failed(&app.fetch(&format!("{TOKENS}?subproject_id={other}"), &root).await, &invalid, &other);
     }
+    let foreign = format!("{TOKENS}?page_size=0&subproject_id={}", stranger.id);
+    let both = [invalid[0], ("invalid_parameter", Some("page_size"))];
+    assert_failed(&app.fetch(&foreign, &root).await, &both, "every parameter that failed");
+    assert_failed(&app.fetch(&format!("{TOKENS}?subproject_id=x&page_token=PA"), &root).await, &invalid, "no list");
     app.stop().await;
 }
 
