@@ -25,6 +25,12 @@ async fn call(app: &App, which: &str, token_id: &str) -> Response {
         }
         "update" => app.compatibility(Method::PATCH, root, &token).json(&json!({ "name": "changed" })),
         "delete" => app.compatibility(Method::DELETE, root, &token),
+        "create account" => {
+            app.compatibility(Method::POST, root, "/Accounts").json(&json!({ "FriendlyName": "Child" }))
+        }
+        "update account" => app
+            .compatibility(Method::POST, root, &format!("/Accounts/{}", root.id))
+            .json(&json!({ "FriendlyName": "changed" })),
         other => panic!("{other}"),
     };
     request.send().await.unwrap()
@@ -43,7 +49,7 @@ async fn assert_compatibility_error(response: Response, status: u16, code: u64, 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_is_503_and_nothing_was_written(
-    #[values("create", "update", "delete")] which: &str,
+    #[values("create", "update", "delete", "create account", "update account")] which: &str,
     #[values(When::Always, When::Writing)] when: When,
 ) {
     let (app, store, (id, _)) = broken_app().await;
@@ -61,7 +67,7 @@ async fn a_store_that_is_away_is_503_and_nothing_was_written(
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_faulty_store_is_500_without_a_word_of_it(
-    #[values("create", "update", "delete")] which: &str,
+    #[values("create", "update", "delete", "create account", "update account")] which: &str,
     #[values(When::Always, When::Writing)] when: When,
 ) {
     let (app, store, (id, _)) = broken_app().await;
@@ -74,7 +80,9 @@ async fn a_faulty_store_is_500_without_a_word_of_it(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_whose_confirmation_is_lost_is_500_and_never_503(#[values("create", "update", "delete")] which: &str) {
+async fn a_write_whose_confirmation_is_lost_is_500_and_never_503(
+    #[values("create", "update", "delete", "create account", "update account")] which: &str,
+) {
     let (app, store, (id, _)) = broken_app().await;
 
     store.fail(Break::Unconfirmed, When::Writing);
@@ -110,6 +118,41 @@ async fn health_tells_a_process_that_lives_from_one_that_can_work() {
     assert_eq!(app.request(Method::GET, "/readyz").send().await.unwrap().status(), 500);
     store.mend();
     assert_eq!(app.request(Method::GET, "/readyz").send().await.unwrap().status(), 200);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rest_api_tells_the_same_truth(
+    #[values("issue", "update token", "revoke", "create", "update", "rotate", "delete")] which: &str,
+    #[values(Break::Away, Break::Fault, Break::Unconfirmed)] how: Break,
+) {
+    let (app, store, (token, _)) = broken_app().await;
+    let child = app.subproject("Child").await;
+    let (tokens, projects) = ("/api/project/tokens".to_owned(), "/api/projects".to_owned());
+    let (method, path) = match which {
+        "issue" => (Method::POST, tokens),
+        "update token" => (Method::PATCH, format!("{tokens}/{token}")),
+        "revoke" => (Method::DELETE, format!("{tokens}/{token}")),
+        "create" => (Method::POST, projects),
+        "update" => (Method::PATCH, format!("{projects}/{}", child.id)),
+        "rotate" => (Method::POST, format!("{projects}/{}/signing-key/rotate", child.id)),
+        "delete" => (Method::DELETE, format!("{projects}/{}", child.id)),
+        other => panic!("{other}"),
+    };
+    let before = app.database.rows().await;
+
+    store.fail(how, When::Writing);
+    let answer = app.send(method, &path, &app.root, json!({ "name": "changed", "permissions": ["chat"] })).await;
+    store.mend();
+
+    let (status, error) = match how {
+        Break::Away => (503, "Service Unavailable"),
+        Break::Fault | Break::Unconfirmed => (500, "Internal Server Error"),
+    };
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (status, Some(error)), "{}", answer.text);
+    assert_eq!(answer.header("retry-after").is_some(), status == 503);
+    assert!(!answer.text.contains(INTERNALS));
+    assert_eq!(app.database.rows().await == before, how != Break::Unconfirmed, "what was answered is what was written");
 }
 
 async fn count(app: &App) -> u64 {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bad_input;
+mod credentials;
 mod errors;
 mod openapi;
 mod order;
@@ -11,12 +12,24 @@ mod rest;
 mod routes;
 mod tokens;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::Answer;
 
 /// An id that no row has.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+];
 
 const CHALLENGE: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
 
@@ -46,4 +59,29 @@ fn assert_common(answer: &Answer, case: &str) {
     assert_eq!(answer.header("www-authenticate"), challenge, "{case}");
     assert_eq!(answer.header("allow").is_some(), answer.status == 405, "{case}");
     assert_eq!(answer.header("access-control-allow-origin"), None, "{case}");
+}
+
+/// What `Allow` of an answer names.
+fn allow(answer: &Answer) -> Vec<String> {
+    let mut methods: Vec<String> =
+        answer.header("allow").unwrap().split(',').map(|method| method.trim().to_owned()).collect();
+    methods.sort();
+    methods
+}
+
+/// Whether a route of these methods takes that one.
+fn takes(allowed: &[Method], method: &Method) -> bool {
+    allowed.contains(method) || (method == Method::HEAD && allowed.contains(&Method::GET))
+}
+
+/// What `Allow` names.
+fn with_head(allowed: &[Method]) -> Vec<String> {
+    let all: Vec<Method> = METHODS.iter().filter(|method| takes(allowed, method)).cloned().collect();
+    sorted(&all)
+}
+
+fn sorted(methods: &[Method]) -> Vec<String> {
+    let mut methods: Vec<String> = methods.iter().map(ToString::to_string).collect();
+    methods.sort();
+    methods
 }

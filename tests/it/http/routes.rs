@@ -4,8 +4,11 @@
 use reqwest::Method;
 use rstest::rstest;
 
-use super::{NOBODY, assert_common, assert_refused, rest};
-use crate::support::{Answer, App, Backend, COMPATIBILITY, Project, basic};
+use super::{
+    METHODS, NOBODY, allow, assert_common, assert_refused, credentials::wrong_credentials, rest, sorted, takes,
+    with_head,
+};
+use crate::support::{Answer, App, Backend, COMPATIBILITY, Project};
 
 /// Patterns, and the methods that each takes. HEAD is answered where GET is.
 pub(super) type Routes = &'static [(&'static str, &'static [Method])];
@@ -25,17 +28,6 @@ const OPEN_ROUTES: Routes = &[
     ("/openapi.json", &[Method::GET]),
     ("/docs", &[Method::GET]),
     ("/docs/{file}", &[Method::GET]),
-];
-
-pub(super) const METHODS: [Method; 8] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-    Method::TRACE,
 ];
 
 #[test]
@@ -383,71 +375,4 @@ fn calls(project: &Project) -> Vec<(Method, String)> {
 fn calls_at(project: &Project) -> Vec<(Method, String)> {
     let id = project.id.to_string();
     calls(project).into_iter().filter(|(_, path)| path.contains(&id)).collect()
-}
-
-/// Values of the `Authorization` header that prove nothing, or too little.
-pub(super) async fn wrong_credentials(
-    app: &App,
-    root: &Project,
-    child: &Project,
-    stranger: &Project,
-) -> Vec<(&'static str, Option<String>)> {
-    let pair = |user: &Project, secret: &str| Some(basic(&format!("{}:{secret}", user.id)));
-    let (dead_id, dead) = app.issue(root, &["management"]).await;
-    let (_, weak) = app.issue(root, &["chat", "introspection", "video"]).await;
-    let deleted = app.authorized(Method::DELETE, &root.token(&dead_id), root).send().await.unwrap();
-    assert_eq!(deleted.status(), 204);
-    let whole = root.authorization();
-    vec![
-        ("no credential", None),
-        ("an empty header", Some(String::new())),
-        ("the scheme alone", Some("Basic".to_owned())),
-        ("no base64", Some("Basic !!!".to_owned())),
-        ("another scheme", Some(whole.replace("Basic", "Bearer"))),
-        ("a bearer secret", Some(format!("Bearer {}", root.secret))),
-        ("no colon", Some(basic(&root.id.to_string()))),
-        ("a wrong checksum", pair(root, &format!("PT{}", "0".repeat(48)))),
-        ("a secret in upper case", pair(root, &root.secret.to_uppercase())),
-        ("a wrong secret under a right selector", pair(root, &with_other_byte(&root.secret, 10))),
-        ("an unknown selector", pair(root, &with_other_byte(&root.secret, 0))),
-        ("a dead token", pair(root, &dead)),
-        ("a token without management", pair(root, &weak)),
-        ("another project's token", pair(root, &stranger.secret)),
-        ("a subproject's token under its parent's id", pair(root, &child.secret)),
-        ("a parent's token under its subproject's id", pair(child, &root.secret)),
-        ("a token under an unknown project", Some(basic(&format!("{NOBODY}:{}", root.secret)))),
-    ]
-}
-
-/// The secret with another byte at that place and the checksum made right again.
-fn with_other_byte(secret: &str, at: usize) -> String {
-    let mut bytes = base16ct::lower::decode_vec(&secret[2..]).unwrap();
-    bytes[at] ^= 0xff;
-    let checksum = crc32fast::hash(&bytes[..20]).to_be_bytes();
-    bytes[20..].copy_from_slice(&checksum);
-    format!("PT{}", base16ct::lower::encode_string(&bytes))
-}
-
-pub(super) fn allow(answer: &Answer) -> Vec<String> {
-    let mut methods: Vec<String> =
-        answer.header("allow").unwrap().split(',').map(|method| method.trim().to_owned()).collect();
-    methods.sort();
-    methods
-}
-
-/// Whether a route of these methods takes that one.
-pub(super) fn takes(allowed: &[Method], method: &Method) -> bool {
-    allowed.contains(method) || (method == Method::HEAD && allowed.contains(&Method::GET))
-}
-
-/// What `Allow` names.
-pub(super) fn with_head(allowed: &[Method]) -> Vec<String> {
-    let all: Vec<Method> = METHODS.iter().filter(|method| takes(allowed, method)).cloned().collect();
-    sorted(&all)
-}
-
-fn sorted(methods: &[Method]) -> Vec<String> {
-    let mut methods: Vec<String> = methods.iter().map(ToString::to_string).collect();
-    methods.sort();
-    methods
 }

@@ -7,10 +7,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{
-    NOBODY, assert_common,
-    routes::{METHODS, Routes, allow, takes, with_head, wrong_credentials},
-};
+use super::{METHODS, NOBODY, allow, assert_common, credentials::wrong_credentials, routes::Routes, takes, with_head};
 use crate::support::{Answer, App, Backend, Project};
 
 /// What the fixed clock says.
