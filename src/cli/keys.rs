@@ -62,7 +62,8 @@ pub(super) async fn provide(config: &Config, store: &dyn Store) -> Result<Keys, 
             read(&path)?
         }
     };
-    let keys = Keys::new(Some(key), Vec::new());
+    let previous = config.server.previous_keys.iter().filter_map(|key| key.bytes()).map(|key| Key::new(*key));
+    let keys = Keys::new(Some(key), previous.collect());
     if sealed.is_some_and(|sealed| !Sealer::new(&keys).knows(&sealed)) {
         tracing::warn!(
             "signing keys in the database were sealed with another server key and cannot be opened with this one; \

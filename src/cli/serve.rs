@@ -71,7 +71,9 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         };
         tracing::info!(signal = name, "signal received");
     };
-    let served = http::serve(listener, service, settings(config), shutdown).await;
+    let watch = service.watch();
+    let served = http::serve(listener, service.clone(), settings(config), shutdown).await;
+    drop(watch);
     store.close().await;
     served.map_err(|error| Failure::Refused(format!("serving failed: {error}")))?;
     tracing::info!("stopped");

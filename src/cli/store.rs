@@ -92,11 +92,11 @@ pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Re
     let catalogue = Arc::new(config.permissions.catalogue.clone());
     let entropy = Arc::new(SystemEntropy);
     let hashing = &config.hashing;
-    let cost =
-        Cost { memory_kib: hashing.memory_kib, iterations: hashing.iterations, parallelism: hashing.parallelism };
+    let (memory_kib, iterations, parallelism) = hashing.cost();
+    let cost = Cost { memory_kib, iterations, parallelism };
     let slots = cores();
     let hasher = Hasher::start(cost, slots, hashing.queue, entropy.clone())?;
-    let limits = Limits { tokens_per_project: config.limits.tokens_per_project };
+    let limits = Limits { tokens_per_project: config.limits.tokens_per_project, cache_bytes: config.cache.max_bytes };
     Ok(Arc::new(Service::new(store, hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys)))
 }
 

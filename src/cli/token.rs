@@ -104,7 +104,8 @@ pub(super) async fn run(command: TokenCommand, config: &Config) -> Result<ExitCo
         }
         TokenCommand::Update { id, json, .. } => {
             let (reach, _) = service.operator_reach_of(id).await?;
-            print(&service.update_token(reach, id, &change).await?, json)
+            let token = service.update_token(reach, id, &change).await?;
+            print(&token, json)
         }
         TokenCommand::Revoke { id } => revoke(&service, id).await,
         TokenCommand::Verify(_) => unreachable!("it returned above"),

@@ -45,11 +45,12 @@ pub(super) async fn run(args: &VerifyArgs, config: &Config) -> Result<ExitCode, 
         Err(Error::Unauthenticated) => return refuse(args.json, "the credential is not valid".to_owned()),
         Err(error) => return Err(error.into()),
     };
-    if let Some(missing) = args.permissions.iter().find(|permission| !grant.permissions.may(permission)) {
+    if let Some(missing) = args.permissions.iter().find(|permission| !service.may(&grant, permission)) {
         let missing = Error::PermissionMissing { permission: missing.clone() };
         return refuse(args.json, format!("the credential is valid, but {missing}"));
     }
-    print(&grant, args.json)?;
+    let names = service.catalogue().names_in(grant.permissions).map(str::to_owned).collect();
+    print(&grant, names, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,15 +77,14 @@ fn refuse(json: bool, why: String) -> Result<ExitCode, Failure> {
     Err(Failure::Refused(why))
 }
 
-fn print(grant: &Grant, json: bool) -> Result<(), Failure> {
-    let names: Vec<String> = grant.permissions.iter().map(str::to_owned).collect();
+fn print(grant: &Grant, names: Vec<String>, json: bool) -> Result<(), Failure> {
     if json {
         return output::print(output::json(&Verified {
             valid: true,
             project_id: grant.project.to_string(),
             parent_project_id: grant.parent.map(|parent| parent.to_string()),
             token_id: grant.token.to_string(),
-            name: grant.name.as_str().to_owned(),
+            name: grant.name.to_string(),
             permissions: names,
         }));
     }
@@ -92,7 +92,7 @@ fn print(grant: &Grant, json: bool) -> Result<(), Failure> {
         output::line("valid", "yes")
             + &output::line("project", grant.project)
             + &output::line("token", grant.token)
-            + &output::line("name", grant.name.as_str())
+            + &output::line("name", &grant.name)
             + &output::line("permissions", names.join(", ")),
     )
 }

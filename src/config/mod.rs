@@ -12,7 +12,7 @@ use std::{
 
 pub use database_url::DatabaseUrl;
 use serde::Serialize;
-pub use values::{Duration, LogFormat, LogLevel, ServerKey};
+pub use values::{Duration, HashingProfile, LogFormat, LogLevel, PreviousKey, ServerKey};
 
 use crate::domain::Catalogue;
 use sources::Sources;
@@ -28,6 +28,7 @@ pub struct Config {
     pub server: Server,
     pub metrics: Metrics,
     pub database: Database,
+    pub cache: Cache,
     pub hashing: Hashing,
     pub permissions: Permissions,
     pub limits: Limits,
@@ -48,6 +49,7 @@ pub struct Server {
     pub max_connections: usize,
     pub shutdown_timeout: Duration,
     pub key: ServerKey,
+    pub previous_keys: Vec<PreviousKey>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -68,7 +70,14 @@ pub struct Database {
 
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Cache {
+    pub max_bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
 pub struct Hashing {
+    pub profile: HashingProfile,
     pub memory_kib: u32,
     pub iterations: u32,
     pub parallelism: u32,
@@ -161,6 +170,7 @@ impl Config {
                 max_connections: sources.number("server.max_connections", 1, 1_000_000)?,
                 shutdown_timeout: sources.get("server.shutdown_timeout")?,
                 key: sources.get("server.key")?,
+                previous_keys: sources.list("server.previous_keys")?,
             },
             metrics: Metrics { bind: sources.get::<Option<Bind>>("metrics.bind")?.map(|bind| bind.0) },
             database: Database {
@@ -169,10 +179,12 @@ impl Config {
                 max_connections: sources.number("database.max_connections", 1, 10_000)?,
                 readers: sources.number("database.readers", 1, 64)?,
             },
+            cache: Cache { max_bytes: sources.number("cache.max_bytes", 1 << 16, 1 << 40)? },
             hashing: Hashing {
-                parallelism: sources.number("hashing.parallelism", 1, 16)?,
-                memory_kib: sources.number("hashing.memory_kib", 8, 262_144)?,
-                iterations: sources.number("hashing.iterations", 1, 16)?,
+                profile: sources.get("hashing.profile")?,
+                parallelism: sources.number_or_zero("hashing.parallelism", 1, 16)?,
+                memory_kib: sources.number_or_zero("hashing.memory_kib", 8, 262_144)?,
+                iterations: sources.number_or_zero("hashing.iterations", 1, 16)?,
                 queue: sources.number("hashing.queue", 1, 100_000)?,
             },
             permissions: Permissions { catalogue: sources.catalogue("permissions.catalogue")? },
@@ -194,7 +206,8 @@ impl Config {
                 "a loopback address such as 127.0.0.1:8080 with a TLS proxy in front; or set server.insecure_bind = true where something else keeps the secrets of HTTP Basic from being overheard",
             ));
         }
-        if self.hashing.memory_kib < 8 * self.hashing.parallelism {
+        let (memory_kib, _, parallelism) = self.hashing.cost();
+        if memory_kib < 8 * parallelism {
             return Err(
                 sources.refuse("hashing.memory_kib", "at least 8 for each lane of hashing.parallelism, such as 19456")
             );
@@ -205,6 +218,15 @@ impl Config {
     /// The whole configuration as TOML, without its secrets.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("tables of texts, numbers and lists")
+    }
+}
+
+impl Hashing {
+    /// What one hash costs: memory in KiB, iterations and lanes. Where no number was said, it is the profile's.
+    pub fn cost(&self) -> (u32, u32, u32) {
+        let (memory_kib, iterations, parallelism) = self.profile.cost();
+        let or = |said: u32, otherwise: u32| if said == 0 { otherwise } else { said };
+        (or(self.memory_kib, memory_kib), or(self.iterations, iterations), or(self.parallelism, parallelism))
     }
 }
 

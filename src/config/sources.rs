@@ -17,7 +17,7 @@ fn is_no_key(variable: &str) -> bool {
 }
 
 /// Keys that may be read from a file that a variable names.
-const SECRETS: [&str; 2] = ["server.key", "database.url"];
+const SECRETS: [&str; 3] = ["server.key", "server.previous_keys", "database.url"];
 
 /// All layers, with every key known to exist.
 pub(super) struct Sources(Layers);
@@ -57,8 +57,18 @@ impl Sources {
 
     /// A whole number within bounds.
     pub(super) fn number<N: TryFrom<u64>>(&self, key: &str, least: u64, most: u64) -> Result<N, ConfigError> {
+        self.number_expecting(key, least, most, "")
+    }
+
+    fn number_expecting<N: TryFrom<u64>>(
+        &self,
+        key: &str,
+        least: u64,
+        most: u64,
+        besides: &str,
+    ) -> Result<N, ConfigError> {
         let value = self.value(key);
-        let expected = || format!("a whole number from {least} to {most}");
+        let expected = || format!("a whole number from {least} to {most}{besides}");
         let number: Option<u64> = value.clone().into_string().ok().and_then(|text| text.parse().ok());
         number
             .filter(|number| (least..=most).contains(number))
@@ -66,11 +76,20 @@ impl Sources {
             .ok_or_else(|| wrong(key, &value, &expected(), false))
     }
 
+    /// A whole number within bounds, or zero, which stands for "not said".
+    pub(super) fn number_or_zero(&self, key: &str, least: u64, most: u64) -> Result<u32, ConfigError> {
+        match self.value(key).into_string().ok().as_deref() {
+            Some("0") => Ok(0),
+            _ => self.number_expecting(key, least, most, ", or 0 for what hashing.profile says"),
+        }
+    }
+
     /// A list: an array, or text with commas.
     pub(super) fn list<S: Setting>(&self, key: &str) -> Result<Vec<S>, ConfigError> {
-        let texts = self.texts(key, S::EXPECTED)?;
         let value = self.value(key);
-        texts.iter().map(|text| S::read(text).ok_or_else(|| wrong(key, &value, S::EXPECTED, false))).collect()
+        let refuse = || wrong(key, &value, S::EXPECTED, S::IS_SECRET);
+        let texts = self.texts(key, S::EXPECTED).map_err(|_| refuse())?;
+        texts.iter().map(|text| S::read(text).ok_or_else(refuse)).collect()
     }
 
     /// The catalogue of permissions.

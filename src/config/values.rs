@@ -169,6 +169,70 @@ impl Serialize for ServerKey {
     }
 }
 
+/// A key that was the server's. Prints as `[secret]`.
+#[derive(Clone)]
+pub struct PreviousKey(ServerKey);
+
+impl PreviousKey {
+    /// The key's bytes.
+    pub fn bytes(&self) -> Option<&[u8; 32]> {
+        self.0.bytes()
+    }
+}
+
+impl Setting for PreviousKey {
+    const EXPECTED: &'static str = "a list of keys of 64 hexadecimal digits";
+    const IS_SECRET: bool = true;
+
+    fn read(text: &str) -> Option<Self> {
+        ServerKey::read(text).filter(|key| key.0.is_some()).map(Self)
+    }
+}
+
+impl fmt::Debug for PreviousKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for PreviousKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// What one hash costs, where no numbers are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HashingProfile {
+    /// What OWASP recommends for passwords that people choose.
+    Owasp,
+    /// What is enough for secrets of 112 random bits.
+    RandomSecret,
+}
+
+impl HashingProfile {
+    /// Memory in KiB, iterations and lanes.
+    pub(super) const fn cost(self) -> (u32, u32, u32) {
+        match self {
+            Self::Owasp => (19_456, 2, 1),
+            Self::RandomSecret => (4096, 1, 1),
+        }
+    }
+}
+
+impl Setting for HashingProfile {
+    const EXPECTED: &'static str = "\"owasp\" or \"random-secret\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "owasp" => Some(Self::Owasp),
+            "random-secret" => Some(Self::RandomSecret),
+            _ => None,
+        }
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,12 +1,12 @@
-//! A credential: who someone says they are, and the secret that should prove it.
+//! A credential: the secret that someone presents, and the project that they say it belongs to.
 
 use super::{ProjectId, Secret};
 
-/// The two halves of `project_id:secret`, well formed but not yet proven.
+/// What was presented, well formed but not yet proven.
 #[derive(Clone, Debug)]
 pub struct Credential {
-    /// The project that the token is said to belong to.
-    pub project: ProjectId,
+    /// The project that the token is said to belong to; `None` where the secret speaks for itself.
+    pub project: Option<ProjectId>,
     /// The secret.
     pub secret: Secret,
 }
@@ -16,6 +16,16 @@ impl Credential {
     /// half is not of its form; which one is nobody's business.
     pub fn parse(text: &str) -> Option<Self> {
         let (project, secret) = text.split_once(':')?;
-        Some(Self { project: ProjectId::parse(project)?, secret: Secret::parse(secret)? })
+        Some(Self { project: Some(ProjectId::parse(project)?), secret: Secret::parse(secret)? })
+    }
+
+    /// Reads a secret that stands alone (RFC 6750).
+    pub fn bearer(text: &str) -> Option<Self> {
+        Some(Self { project: None, secret: Secret::parse(text)? })
+    }
+
+    /// Whether it may stand for that project's token.
+    pub fn names(&self, project: ProjectId) -> bool {
+        self.project.is_none_or(|said| said == project)
     }
 }

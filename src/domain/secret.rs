@@ -64,6 +64,11 @@ impl Secret {
         redacted
     }
 
+    /// The 24 bytes, for keyed digests. They are as secret as the text.
+    pub const fn as_bytes(&self) -> &[u8; BYTES] {
+        &self.0
+    }
+
     /// What finds the row.
     pub fn selector(&self) -> Selector {
         let mut selector = [0; SELECTOR];

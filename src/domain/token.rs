@@ -1,8 +1,8 @@
 //! A token: a named, scoped credential of one project, and the requests that make and change one.
 
 use super::{
-    Catalogue, Check, Cursor, Fields, Hint, Name, Permissions, ProjectId, Raw, Schema, Secret, SecretId, Selector,
-    TokenId,
+    Catalogue, Check, Cursor, Fields, Hint, Name, Permissions, ProjectId, Proof, Raw, Schema, Secret, SecretId,
+    Selector, TokenId,
     fields::{keep, required},
 };
 use crate::{
@@ -62,6 +62,8 @@ pub struct StoredSecret {
     pub hash: String,
     /// What refuses nearly every wrong secret before argon2.
     pub check: Check,
+    /// What recognises it without argon2; `None` where there was no key to make it with.
+    pub proof: Option<Proof>,
     /// When it was drawn.
     pub created_at: Timestamp,
 }

@@ -11,7 +11,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::basic;
+use super::authorization;
 use crate::{
     error::Error,
     service::{Caller, Service},
@@ -23,9 +23,18 @@ pub(super) async fn needs<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    needs_one_of(&[permission], request, next).await
+}
+
+/// Middleware: as [`needs`], where any one of the permissions will do.
+pub(super) async fn needs_one_of<B: MessageBody>(
+    permissions: &[&str],
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let service = request.app_data::<Data<Service>>().expect("the server puts it into every app").clone();
-    let caller = match basic::credential(request.headers()) {
-        Some(credential) => service.authenticate(&credential, permission).await,
+    let caller = match authorization::basic(request.headers()) {
+        Some(credential) => service.authenticate_for_one_of(&credential, permissions).await,
         None => Err(Error::Unauthenticated),
     };
     match caller {

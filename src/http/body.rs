@@ -24,6 +24,8 @@ use crate::{
     error::Error,
 };
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A body that has not been read. Taking it as a parameter reads nothing, so that what comes first in the order
 /// of checks comes first.
 pub(super) struct Body {
@@ -75,7 +77,7 @@ impl Body {
     pub(super) async fn form_or_json(self, schema: &Schema) -> Result<Fields, Error> {
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
-            Some("application/x-www-form-urlencoded") => form("form", &bytes, schema),
+            Some(FORM) => form("form", &bytes, schema),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
                 "send the body as application/x-www-form-urlencoded or application/json, and say so in one Content-Type header".to_owned(),
@@ -93,6 +95,18 @@ impl Body {
             )));
         }
         Ok((media_type(self.content_type.as_deref()), bytes))
+    }
+
+    /// The fields of a form and of nothing else.
+    ///
+    /// # Errors
+    /// As [`Body::form_or_json`].
+    pub(super) async fn form(self, schema: &Schema) -> Result<Fields, Error> {
+        let (kind, bytes) = self.arrive().await?;
+        match kind.as_deref() {
+            Some(FORM) => form("form", &bytes, schema),
+            _ => Err(Error::UnsupportedBody(format!("send the body as {FORM}, and say so in one Content-Type header"))),
+        }
     }
 
     async fn read(&mut self) -> Result<BytesMut, Error> {

@@ -14,10 +14,7 @@ use std::{
 };
 
 use actix_web::{
-    Error,
-    body::MessageBody,
-    dev::{Extensions, ServiceRequest, ServiceResponse},
-    middleware::Next,
+    dev::{Extensions, ServiceRequest},
     rt,
 };
 use tokio::{
@@ -25,7 +22,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// What the watch knows of a connection. Written by [`mark`], on the connection's own thread.
+/// What the watch knows of a connection. Written by [`UnderWay`], on the connection's own thread.
 pub(super) struct Connection {
     /// Since when no request is under way; `None` while one is.
     idle_since: Rc<Cell<Option<Instant>>>,
@@ -67,18 +64,24 @@ async fn end_when_idle(
     }
 }
 
-/// Middleware: notes when a request of the connection begins and ends.
-pub(super) async fn mark(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let idle_since = request.conn_data::<Connection>().map(|connection| connection.idle_since.clone());
-    if let Some(idle_since) = &idle_since {
-        idle_since.set(None);
+/// A request under way: its connection is not idle until this is dropped.
+pub(super) struct UnderWay(Option<Rc<Cell<Option<Instant>>>>);
+
+impl UnderWay {
+    /// Notes that the request has begun.
+    pub(super) fn begin(request: &ServiceRequest) -> Self {
+        let idle_since = request.conn_data::<Connection>().map(|connection| connection.idle_since.clone());
+        if let Some(idle_since) = &idle_since {
+            idle_since.set(None);
+        }
+        Self(idle_since)
     }
-    let response = next.call(request).await;
-    if let Some(idle_since) = &idle_since {
-        idle_since.set(Some(Instant::now()));
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(idle_since) = &self.0 {
+            idle_since.set(Some(Instant::now()));
+        }
     }
-    response
 }

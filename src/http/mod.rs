@@ -1,15 +1,18 @@
 //! The *door*: the only room that knows HTTP. Every path, its methods and the permission that it needs stand on
 //! this page; handlers take a shape in, make one call and give a shape out.
 
+mod auth;
 mod authenticate;
-mod basic;
+mod authorization;
 mod body;
 mod compatibility;
 mod dialect;
 mod docs;
+mod door;
 mod error;
 mod health;
 mod idle;
+mod introspect;
 mod links;
 pub mod openapi;
 mod paging;
@@ -25,7 +28,10 @@ use actix_web::{Resource, guard, middleware::from_fn, web};
 
 pub use server::serve;
 
-use crate::{domain::MANAGEMENT, error::Error};
+use crate::{
+    domain::{INTROSPECTION, MANAGEMENT},
+    error::Error,
+};
 
 /// How the door behaves.
 #[derive(Clone, Debug)]
@@ -55,7 +61,16 @@ const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 
 /// Every route. `tests/it/http/routes.rs` walks the same table with every kind of wrong credential.
 fn routes(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/livez").route(get().to(health::livez)))
+    // The first is found first.
+    app.service(web::resource("/auth").route(web::route().to(auth::answer)))
+        .service(web::resource("/auth/{anything:.*}").route(web::route().to(auth::answer)))
+        .service(
+            web::resource("/oauth/introspect")
+                .wrap(from_fn(|request, next| authenticate::needs_one_of(&[INTROSPECTION, MANAGEMENT], request, next)))
+                .wrap(from_fn(dialect::oauth))
+                .route(web::post().to(introspect::answer)),
+        )
+        .service(web::resource("/livez").route(get().to(health::livez)))
         .service(web::resource("/readyz").route(get().to(health::readyz)))
         .service(web::resource("/openapi.json").route(get().to(openapi::document)))
         .service(web::resource("/docs").route(get().to(docs::page)))

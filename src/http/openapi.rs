@@ -12,10 +12,11 @@ use utoipa::{
 };
 
 use super::{
+    auth,
     compatibility::{accounts, tokens as compatibility_tokens},
     dialect::{ErrorBody, Failed, Flat},
     docs::in_slices,
-    health,
+    health, introspect,
     rest::{projects, tokens},
 };
 use crate::domain::Catalogue;
@@ -34,6 +35,7 @@ use crate::domain::Catalogue;
         projects::rotate_signing_key,
         compatibility_tokens::create, compatibility_tokens::update, compatibility_tokens::delete,
         accounts::list, accounts::create, accounts::show, accounts::update,
+        auth::answer, introspect::answer,
         health::livez, health::readyz,
         document, super::docs::page,
     ),
@@ -41,6 +43,7 @@ use crate::domain::Catalogue;
         (name = "Tokens", description = "Tokens of the caller's project and of its subprojects."),
         (name = "Projects", description = "The caller's project and its subprojects."),
         (name = "Compatibility", description = "SignalWire's compatibility API. Each path is served with `.json` and with a slash at its end as well."),
+        (name = "Verification", description = "Who is this, and may they? For reverse proxies, and for services that were handed a token."),
         (name = "Service", description = "Health, and this document. No credentials."),
     ),
     components(schemas(super::dialect::ValidationEntry)),
@@ -60,6 +63,11 @@ impl Modify for Schemes {
             .build();
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("basic", SecurityScheme::Http(basic));
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The secret of a token, which says by itself whose it is."))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
 }
 

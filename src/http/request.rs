@@ -1,17 +1,17 @@
 //! What every request gets: an id, a span for its log lines, and headers on its answer.
 
-use std::time::Instant;
+use std::{cell::Cell, time::Instant};
 
 use actix_web::{
-    Error, HttpMessage,
-    body::MessageBody,
+    HttpMessage, HttpRequest,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
+    http::header::{CACHE_CONTROL, HeaderName, HeaderValue},
     web::Data,
 };
-use tracing::Instrument;
+use tracing::Span;
+use uuid::{Builder, Uuid};
 
+use super::auth;
 use crate::{domain::Secret, service::Service};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,16 +21,62 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    fn of(headers: &HeaderMap, service: &Service) -> Self {
-        let mut sent = headers.get_all(X_REQUEST_ID);
+    /// The one that the request has; where it has none yet, it gets it now.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        if let Some(id) = request.extensions().get::<Self>() {
+            return id.clone();
+        }
+        let id = Self::read(request);
+        request.extensions_mut().insert(id.clone());
+        id
+    }
+
+    fn read(request: &HttpRequest) -> Self {
+        let mut sent = request.headers().get_all(X_REQUEST_ID);
         match (sent.next(), sent.next()) {
             (Some(id), None) if is_harmless(id.as_bytes()) && !holds_a_secret(id.as_bytes()) => Self(id.clone()),
-            _ => Self(HeaderValue::from_str(&service.request_id().to_string()).expect("a UUID is visible ASCII")),
+            _ => Self::from(fresh(request)),
         }
     }
 
     pub(super) fn as_str(&self) -> &str {
         self.0.to_str().expect("visible ASCII: see is_harmless")
+    }
+}
+
+impl From<Uuid> for RequestId {
+    fn from(id: Uuid) -> Self {
+        let mut text = Uuid::encode_buffer();
+        let text = id.hyphenated().encode_lower(&mut text);
+        Self(HeaderValue::from_str(text).expect("a UUID is visible ASCII"))
+    }
+}
+
+/// A UUID that no other request has. On the hot path, asking the random source would cost as much as finding the grant.
+fn fresh(request: &HttpRequest) -> Uuid {
+    if auth::is_at(request.path()) {
+        request.app_data::<QuickIds>().expect("the server puts it into every app").next()
+    } else {
+        request.app_data::<Data<Service>>().expect("the server puts it into every app").request_id()
+    }
+}
+
+/// Ids for the requests of one worker: a random half, and a half that counts. They can be foreseen and are still
+/// unique, which is all that is asked of them.
+pub(super) struct QuickIds {
+    first: u64,
+    count: Cell<u64>,
+}
+
+impl QuickIds {
+    pub(super) fn new(service: &Service) -> Self {
+        let (first, count) = service.nonce().as_u64_pair();
+        Self { first, count: Cell::new(count) }
+    }
+
+    fn next(&self) -> Uuid {
+        self.count.set(self.count.get().wrapping_add(1));
+        Builder::from_random_bytes(Uuid::from_u64_pair(self.first, self.count.get()).into_bytes()).into_uuid()
     }
 }
 
@@ -47,34 +93,52 @@ fn holds_a_secret(id: &[u8]) -> bool {
     Secret::redact(&text) != text || id.windows(BEFORE_DIGITS.len() + 64).any(|part| part.starts_with(BEFORE_DIGITS))
 }
 
-/// Middleware: gives the request its id and span, the answer its headers.
-pub(super) async fn identify(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
-    let id = RequestId::of(request.headers(), service);
-    request.extensions_mut().insert(id.clone());
-    // The path and query stay out: people put secrets there. The route's pattern is enough to find a line by.
-    let span = tracing::info_span!("request", request.id = id.as_str(), http.method = %request.method());
-    let began = Instant::now();
+/// A request that has its id and its span, where something may come to be logged in it.
+pub(super) struct Identified {
+    span: Span,
+    /// `None` where nobody will be told how long it took.
+    began: Option<Instant>,
+}
 
-    let mut response = next.call(request).instrument(span.clone()).await?;
+impl Identified {
+    /// Gives the request its id and its span.
+    pub(super) fn new(request: &ServiceRequest) -> Self {
+        let began = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
+        // The path and query stay out: people put secrets there. The route's pattern is enough to find a line by.
+        // A span costs as much as a whole verification, so on the hot path whoever has something to log makes it then.
+        let span = if auth::is_at(request.path()) {
+            Span::none()
+        } else {
+            let id = RequestId::of(request.request());
+            tracing::info_span!("request", request.id = id.as_str(), http.method = %request.method())
+        };
+        Self { span, began }
+    }
 
-    let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, id.0);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    span.in_scope(|| {
-        let route =
-            response.request().match_name().map(ToOwned::to_owned).or_else(|| response.request().match_pattern());
-        tracing::debug!(
-            http.route = route.as_deref().unwrap_or("none"),
-            http.status = response.status().as_u16(),
-            duration_ms = began.elapsed().as_secs_f64() * 1000.0,
-            "answered"
-        );
-    });
-    Ok(response)
+    /// The span of its log lines.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Gives the answer its headers.
+    pub(super) fn finish<B>(self, response: &mut ServiceResponse<B>) {
+        let known = response.request().extensions().get::<RequestId>().cloned();
+        let id = known.unwrap_or_else(|| RequestId::read(response.request()));
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id.0);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let Some(began) = self.began else { return };
+        self.span.in_scope(|| {
+            let route =
+                response.request().match_name().map(ToOwned::to_owned).or_else(|| response.request().match_pattern());
+            tracing::debug!(
+                http.route = route.as_deref().unwrap_or("none"),
+                http.status = response.status().as_u16(),
+                duration_ms = began.elapsed().as_secs_f64() * 1000.0,
+                "answered"
+            );
+        });
+    }
 }
 
 #[cfg(test)]

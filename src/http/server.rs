@@ -4,7 +4,7 @@ use std::{future::Future, io, net::TcpListener, sync::Arc};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 
-use super::{Settings, dialect, idle, openapi::Written, request, routes, unread};
+use super::{Settings, door, idle, openapi::Written, request, routes};
 use crate::service::Service;
 
 /// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
@@ -26,10 +26,8 @@ pub async fn serve(
             .app_data(service.clone())
             .app_data(shared.clone())
             .app_data(document.clone())
-            .wrap(from_fn(dialect::plain))
-            .wrap(from_fn(request::identify))
-            .wrap(from_fn(unread::close))
-            .wrap(from_fn(idle::mark))
+            .app_data(request::QuickIds::new(&service))
+            .wrap(from_fn(door::pass))
             .configure(routes)
     })
     .on_connect({

@@ -9,38 +9,46 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage,
+    HttpMessage,
     body::{BodySize, BoxBody, EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,
     http::ConnectionType,
-    middleware::Next,
     web::Bytes,
 };
 use futures_util::Stream;
 
-/// Middleware: closes the connection where the request's body was not read to its end.
-pub(super) async fn close<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, Unread>>, Error> {
-    let payload = request.take_payload();
-    if matches!(payload, Payload::None) {
-        return Ok(next.call(request).await?.map_into_left_body());
-    }
-    let body = Rc::new(RefCell::new(Body { payload, ended: false }));
-    request.set_payload(Payload::Stream { payload: Box::pin(Reader(body.clone())) });
+/// The body of a request that is under way, where it has one.
+pub(super) struct Held(Option<Rc<RefCell<Body>>>);
 
-    let mut response = next.call(request).await?;
-
-    if body.borrow().ended {
-        return Ok(response.map_into_left_body());
+impl Held {
+    /// Hands the body on, and keeps an eye on it.
+    pub(super) fn of(request: &mut ServiceRequest) -> Self {
+        let payload = request.take_payload();
+        if matches!(payload, Payload::None) {
+            return Self(None);
+        }
+        let body = Rc::new(RefCell::new(Body { payload, ended: false }));
+        request.set_payload(Payload::Stream { payload: Box::pin(Reader(body.clone())) });
+        Self(Some(body))
     }
-    response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    Ok(response.map_into_boxed_body().map_body(|_, answer| EitherBody::right(Unread { answer, _rest: body })))
+
+    /// Closes the connection with the answer where the body was not read to its end.
+    pub(super) fn close<B: MessageBody + 'static>(
+        self,
+        mut response: ServiceResponse<B>,
+    ) -> ServiceResponse<EitherBody<B, Unread>> {
+        match self.0 {
+            Some(body) if !body.borrow().ended => {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                response.map_into_boxed_body().map_body(|_, answer| EitherBody::right(Unread { answer, _rest: body }))
+            }
+            Some(_) | None => response.map_into_left_body(),
+        }
+    }
 }
 
-struct Body {
+pub(super) struct Body {
     payload: Payload,
     /// Whether a reader has come to the end.
     ended: bool,

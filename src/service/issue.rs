@@ -84,9 +84,11 @@ impl Service {
         let secret = Secret::generate(&*self.entropy);
         let hash = self.hasher.hash(secret.reveal()).await?;
         let now: Timestamp = self.clock.now();
+        let id = SecretId::from(self.entropy.uuid());
         let stored = StoredSecret {
-            id: SecretId::from(self.entropy.uuid()),
+            id,
             selector: secret.selector(),
+            proof: self.proofs.prove(id, &hash, &secret),
             hash,
             check: secret.check(),
             created_at: now,

@@ -1,11 +1,17 @@
 //! What we *do*, one file for each verb. Rules live here and in `domain`; the door only translates.
 
 mod bootstrap;
+mod change;
+mod digest;
+mod flights;
+mod grants;
 mod hasher;
+mod introspect;
 mod issue;
 mod keys;
 mod list;
 mod projects;
+mod proof;
 mod reach;
 mod renew;
 mod revoke;
@@ -16,16 +22,23 @@ mod verify;
 use std::sync::Arc;
 
 pub use bootstrap::Bootstrapped;
+pub use grants::{Grant, Granted, SETTLED_AFTER, Watch};
 pub use hasher::{Cost, Hasher};
 pub use keys::{Key, Keys};
 pub use list::MOST_ROWS;
 pub use projects::CreatedProject;
 pub use reach::Caller;
 pub use seal::Sealer;
+use tokio::runtime::Handle;
 use uuid::Uuid;
-pub use verify::Grant;
 
-use crate::{clock::Clock, domain::Catalogue, entropy::Entropy, error::Error, store::Store};
+use crate::{
+    clock::Clock,
+    domain::Catalogue,
+    entropy::{Entropy, SystemEntropy},
+    error::Error,
+    store::Store,
+};
 
 /// Everything that Tokensmith does, whoever asks: the door and the command line call the same methods.
 pub struct Service {
@@ -36,14 +49,23 @@ pub struct Service {
     catalogue: Arc<Catalogue>,
     limits: Limits,
     sealer: Sealer,
+    digests: digest::Digests,
+    changes: Arc<grants::Changes>,
+    grants: grants::Grants,
+    flights: flights::Flights,
+    proofs: proof::ProofKeys,
     renewals: renew::Renewals,
+    /// Where writes go on whose client has gone.
+    runtime: Handle,
 }
 
-/// How much a tenant may have.
+/// How much a tenant may have, and how much is remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The most tokens that a project may hold.
     pub tokens_per_project: u64,
+    /// The most bytes of memory that cached grants take.
+    pub cache_bytes: u64,
 }
 
 impl Service {
@@ -57,8 +79,30 @@ impl Service {
         limits: Limits,
         keys: &Keys,
     ) -> Self {
-        let renewals = renew::Renewals::start(store.clone(), hasher.clone());
-        Self { store, hasher, clock, entropy, catalogue, limits, sealer: Sealer::new(keys), renewals }
+        let changes = Arc::new(grants::Changes::new());
+        let proofs = proof::ProofKeys::new(keys);
+        Self {
+            sealer: Sealer::new(keys),
+            digests: digest::Digests::new(),
+            grants: grants::Grants::new(limits.cache_bytes, changes.clone()),
+            changes,
+            flights: flights::Flights::new(hasher.clone()),
+            renewals: renew::Renewals::start(store.clone(), hasher.clone(), proofs.clone()),
+            proofs,
+            runtime: Handle::current(),
+            store,
+            hasher,
+            clock,
+            entropy,
+            catalogue,
+            limits,
+        }
+    }
+
+    /// Begins to watch whether others write to the store, for as long as the watch is kept: until then, and on a
+    /// store that is shared, each verification reads its row.
+    pub fn watch(&self) -> Watch {
+        Watch::start(self.store.clone(), self.changes.clone())
     }
 
     /// The permissions that this server knows.
@@ -69,6 +113,11 @@ impl Service {
     /// A fresh id for a request that brought none.
     pub fn request_id(&self) -> Uuid {
         self.entropy.uuid()
+    }
+
+    /// Random bits that no test foresees, for what each worker of the door draws at a moment of its own.
+    pub fn nonce(&self) -> Uuid {
+        SystemEntropy.uuid()
     }
 
     /// Whether the service can do its work.

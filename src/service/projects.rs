@@ -1,6 +1,6 @@
 //! We make, change and delete projects.
 
-use super::{Caller, Service};
+use super::{Caller, Service, grants::Subject};
 use crate::{
     domain::{
         Actor, Issued, MANAGEMENT, Name, NewProject, Permissions, Project, ProjectChange, ProjectId, Reach, SigningKey,
@@ -119,7 +119,9 @@ impl Service {
     /// # Errors
     /// [`Error::HasSubprojects`], and as [`Service::update_project`].
     pub async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
-        let tokens = self.store.delete_project(reach).await?;
+        let store = self.store.clone();
+        let write = async move { store.delete_project(reach).await };
+        let tokens = self.change(Subject::Project(reach.project), write).await?;
         tracing::info!(project.id = %reach.project, tokens, "project deleted");
         Ok(tokens)
     }

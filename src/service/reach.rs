@@ -1,8 +1,8 @@
 //! We find out how far someone reaches: from a credential to a caller, from a caller to a project of its tree.
 
-use super::Service;
+use super::{Grant, Service};
 use crate::{
-    domain::{Actor, Credential, ProjectId, Reach, Token, TokenId},
+    domain::{Actor, Credential, Needed, ProjectId, Reach, Token, TokenId},
     error::Error,
 };
 
@@ -31,6 +31,11 @@ impl Caller {
         Reach { actor: self.actor, project: self.project }
     }
 
+    /// Whether a project is in the caller's tree: its own or, where that is a root, one of its subprojects.
+    pub(super) fn sees(&self, project: ProjectId, parent: Option<ProjectId>) -> bool {
+        project == self.project || (self.is_root && parent == Some(self.project))
+    }
+
     /// The caller's token.
     pub fn token(&self) -> Option<TokenId> {
         self.actor.token()
@@ -43,15 +48,31 @@ impl Service {
     /// # Errors
     /// As [`Service::verify`]; [`Error::PermissionMissing`] where the token does not hold the permission.
     pub async fn authenticate(&self, credential: &Credential, permission: &str) -> Result<Caller, Error> {
+        self.authenticate_for_one_of(credential, &[permission]).await
+    }
+
+    /// Proves a credential and asks for any one of the permissions, of which there is one or more.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`], with the first permission.
+    pub async fn authenticate_for_one_of(
+        &self,
+        credential: &Credential,
+        permissions: &[&str],
+    ) -> Result<Caller, Error> {
         let grant = self.verify(credential).await?;
-        if !grant.permissions.may(permission) {
-            return Err(Error::PermissionMissing { permission: permission.to_owned() });
+        if !permissions.iter().any(|permission| self.may(&grant, permission)) {
+            let permission = permissions.first().copied().unwrap_or_default().to_owned();
+            return Err(Error::PermissionMissing { permission });
         }
-        Ok(Caller {
-            actor: Actor::Token { token: grant.token, secret: grant.secret },
-            project: grant.project,
-            is_root: grant.parent.is_none(),
-        })
+        Ok(Caller { actor: grant.actor(), project: grant.project, is_root: grant.parent.is_none() })
+    }
+
+    /// Whether a grant satisfies a permission.
+    pub fn may(&self, grant: &Grant, permission: &str) -> bool {
+        let mut needed = Needed::default();
+        needed.add(&self.catalogue, permission);
+        needed.is_met_by(grant.permissions)
     }
 
     /// The caller at a project: its own or, where that is a root, one of its subprojects.

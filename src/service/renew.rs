@@ -1,62 +1,101 @@
-//! We renew hashes that are weaker than today's configuration, in the background, when argon2 is idle. Only a
-//! secret that has just proven itself can be hashed again, and the store takes the new hash only in the place
-//! of the one that it proved itself against.
+//! We make anew, in the background, what rests of a secret that has just proven itself: a hash that is weaker than
+//! today's configuration, when argon2 is idle, and a proof that is missing or under an older key. The store takes
+//! either only beside the hash that the secret proved itself against.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::Hasher;
+use super::{Hasher, proof::ProofKeys};
 use crate::{
     domain::{Secret, SecretId},
     error::Error,
     store::Store,
 };
 
-/// How many may wait. More are dropped: they come again with their next verification.
-const WAITING: usize = 16;
+/// How many may wait for a hash. More are dropped: they come again with their next verification.
+const HASHES: usize = 16;
+
+/// How many may wait for a proof, which costs one write.
+const PROOFS: usize = 1024;
 
 /// How often to look whether argon2 has become idle.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Secrets waiting for a stronger hash.
-pub(super) struct Renewals(mpsc::Sender<Renewal>);
+/// Secrets waiting for a stronger hash, or for a proof. The tasks end when this is dropped.
+pub(super) struct Renewals {
+    hashes: mpsc::Sender<Renewal>,
+    proofs: mpsc::Sender<Renewal>,
+}
 
 struct Renewal {
     id: SecretId,
-    old: String,
+    hash: String,
     secret: Secret,
 }
 
+#[derive(Clone)]
+struct Renewer {
+    store: Arc<dyn Store>,
+    hasher: Hasher,
+    keys: ProofKeys,
+}
+
 impl Renewals {
-    /// Starts the task that renews. It ends when this is dropped.
-    pub(super) fn start(store: Arc<dyn Store>, hasher: Hasher) -> Self {
-        let (sender, mut receiver) = mpsc::channel::<Renewal>(WAITING);
-        tokio::spawn(async move {
-            while let Some(renewal) = receiver.recv().await {
-                while !hasher.is_idle() {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                let id = renewal.id;
-                match renew(&*store, &hasher, renewal).await {
-                    Ok(true) => tracing::info!(secret.id = %id, "hash renewed at today's cost"),
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::warn!(secret.id = %id, %error, "hash not renewed; the next verification tries again");
-                    }
-                }
-            }
-        });
-        Self(sender)
+    /// Starts the tasks that renew.
+    pub(super) fn start(store: Arc<dyn Store>, hasher: Hasher, keys: ProofKeys) -> Self {
+        let (hashes, to_hash) = mpsc::channel(HASHES);
+        let (proofs, to_prove) = mpsc::channel(PROOFS);
+        let renewer = Renewer { store, hasher, keys };
+        tokio::spawn(renewer.clone().hash_all(to_hash));
+        tokio::spawn(renewer.prove_all(to_prove));
+        Self { hashes, proofs }
     }
 
-    /// Takes a proven secret, if there is room.
-    pub(super) fn offer(&self, id: SecretId, old: &str, secret: &Secret) {
-        let _full = self.0.try_send(Renewal { id, old: old.to_owned(), secret: secret.clone() });
+    /// Takes a proven secret whose hash is weak, if there is room.
+    pub(super) fn offer_hash(&self, id: SecretId, hash: &str, secret: &Secret) {
+        let _full = self.hashes.try_send(Renewal { id, hash: hash.to_owned(), secret: secret.clone() });
+    }
+
+    /// Takes a proven secret without a proof under the current key, if there is room.
+    pub(super) fn offer_proof(&self, id: SecretId, hash: &str, secret: &Secret) {
+        let _full = self.proofs.try_send(Renewal { id, hash: hash.to_owned(), secret: secret.clone() });
     }
 }
 
-async fn renew(store: &dyn Store, hasher: &Hasher, renewal: Renewal) -> Result<bool, Error> {
-    let hash = hasher.hash(renewal.secret.reveal()).await?;
-    store.replace_hash(renewal.id, &renewal.old, &hash).await
+impl Renewer {
+    async fn hash_all(self, mut waiting: mpsc::Receiver<Renewal>) {
+        while let Some(renewal) = waiting.recv().await {
+            while !self.hasher.is_idle() {
+                tokio::time::sleep(PAUSE).await;
+            }
+            match self.hash(&renewal).await {
+                Ok(true) => tracing::info!(secret.id = %renewal.id, "hash renewed at today's cost"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(secret.id = %renewal.id, %error, "hash not renewed; the next verification tries again");
+                }
+            }
+        }
+    }
+
+    async fn hash(&self, renewal: &Renewal) -> Result<bool, Error> {
+        let Renewal { id, hash: old, secret } = renewal;
+        let new = self.hasher.hash(secret.reveal()).await?;
+        let proof = self.keys.prove(*id, &new, secret);
+        self.store.replace_hash(*id, old, &new, proof.as_ref()).await
+    }
+
+    async fn prove_all(self, mut waiting: mpsc::Receiver<Renewal>) {
+        while let Some(Renewal { id, hash, secret }) = waiting.recv().await {
+            let Some(proof) = self.keys.prove(id, &hash, &secret) else { continue };
+            match self.store.keep_proof(id, &hash, &proof).await {
+                Ok(true) => tracing::debug!(secret.id = %id, "proof kept"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(secret.id = %id, %error, "proof not kept; the next verification tries again");
+                }
+            }
+        }
+    }
 }

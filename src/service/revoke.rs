@@ -1,6 +1,6 @@
 //! We revoke a token.
 
-use super::Service;
+use super::{Service, grants::Subject};
 use crate::{
     domain::{Reach, TokenId},
     error::Error,
@@ -13,7 +13,8 @@ impl Service {
     /// [`Error::TokenNotFound`], and [`Error::Unauthenticated`] or [`Error::PermissionMissing`] where the
     /// caller has died or lost its permission since it was let in.
     pub async fn revoke(&self, reach: Reach, id: TokenId) -> Result<(), Error> {
-        self.store.delete_token(reach, id).await?;
+        let store = self.store.clone();
+        self.change(Subject::Token(id), async move { store.delete_token(reach, id).await }).await?;
         tracing::info!(token.id = %id, project.id = %reach.project, "token revoked");
         Ok(())
     }

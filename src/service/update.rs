@@ -1,6 +1,6 @@
 //! We update a token.
 
-use super::Service;
+use super::{Service, grants::Subject};
 use crate::{
     domain::{Reach, Token, TokenChange, TokenId},
     error::Error,
@@ -13,7 +13,9 @@ impl Service {
     /// [`Error::TokenNotFound`], and [`Error::Unauthenticated`] or [`Error::PermissionMissing`] where the
     /// caller has died or lost its permission since it was let in.
     pub async fn update_token(&self, reach: Reach, id: TokenId, change: &TokenChange) -> Result<Token, Error> {
-        let token = self.store.update_token(reach, id, change, self.clock.now()).await?;
+        let (store, wanted, now) = (self.store.clone(), change.clone(), self.clock.now());
+        let write = async move { store.update_token(reach, id, &wanted, now).await };
+        let token = self.change(Subject::Token(id), write).await?;
         if !change.is_empty() {
             tracing::info!(token.id = %id, project.id = %token.project, "token updated");
         }

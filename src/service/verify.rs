@@ -1,53 +1,86 @@
-//! We verify a credential: who is this?
+//! We verify a credential: who is this? One routine for management, for `/auth` and for introspection;
+//! `docs/verification.md` draws its way.
 
-use super::Service;
+use super::{
+    Service,
+    grants::{Found, Fresh, Grant, Granted},
+    proof::Judgement,
+};
 use crate::{
-    domain::{Credential, Name, Permissions, ProjectId, SecretId, TokenId},
+    domain::{Credential, Secret},
     error::Error,
+    store::Holder,
 };
 
-/// What a proven credential stands for, as the store held it when it was asked.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    /// The project that the token belongs to.
-    pub project: ProjectId,
-    /// That project's parent, if it is a subproject.
-    pub parent: Option<ProjectId>,
-    /// The token.
-    pub token: TokenId,
-    /// The secret that was presented.
-    pub secret: SecretId,
-    /// The token's name.
-    pub name: Name,
-    /// What it may do.
-    pub permissions: Permissions,
-}
-
 impl Service {
-    /// Proves a credential: the secret is one that is stored, and the project is the one that its token belongs to.
+    /// Proves a credential: the secret is one that is stored, and belongs to the project that the credential names, if
+    /// it names one.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] whatever is wrong with it; [`Error::Overloaded`], [`Error::StoreAway`] and
     /// [`Error::Internal`] where nobody can tell.
-    pub async fn verify(&self, credential: &Credential) -> Result<Grant, Error> {
-        let holder = self.store.find_holder(credential.secret.selector()).await?.ok_or(Error::Unauthenticated)?;
-        // Both are cheap and come before argon2; which of them failed cannot be told from the answer.
-        if !holder.check.matches(&credential.secret.check()) || holder.project != credential.project {
+    pub async fn verify(&self, credential: &Credential) -> Result<Granted, Error> {
+        let secret = &credential.secret;
+        let selector = secret.selector();
+        let digest = self.digests.of_secret(secret);
+        let proven = match self.grants.find(selector, &digest) {
+            Found::Granted(granted) => return granted.to(credential),
+            Found::Wrong => return Err(Error::Unauthenticated),
+            Found::Proven(proven) => Some(proven),
+            Found::Nothing => None,
+        };
+
+        // Before the row is read: see `grants/changes.rs`.
+        let stamp = self.changes.note();
+        let Some(holder) = self.store.find_holder(selector).await? else {
+            if proven.is_some() {
+                self.grants.forget(selector);
+            }
+            return Err(Error::Unauthenticated);
+        };
+        // It is cheap and comes before argon2; what failed cannot be told from the answer.
+        if !credential.names(holder.project) {
             return Err(Error::Unauthenticated);
         }
-        if !self.hasher.verify(credential.secret.reveal(), holder.hash.clone()).await? {
+        let hash = self.digests.of_hash(&holder.hash);
+        let proven = proven.filter(|proven| proven.holds_for(holder.secret, hash));
+        if proven.is_none() && !self.proves(secret, &holder).await? {
             return Err(Error::Unauthenticated);
         }
-        if self.hasher.would_strengthen(&holder.hash) {
-            self.renewals.offer(holder.secret, &holder.hash, &credential.secret);
-        }
-        Ok(Grant {
+        let grant = Grant {
             project: holder.project,
             parent: holder.parent,
             token: holder.token,
             secret: holder.secret,
-            name: holder.name,
-            permissions: holder.permissions,
-        })
+            permissions: self.catalogue.set_of(&holder.permissions),
+            name: holder.name.as_str().into(),
+            issued_at: holder.issued_at,
+        };
+        Ok(self.grants.fill(selector, Fresh { digest, hash, stamp, grant }, proven))
+    }
+
+    /// Whether the secret is the stored one: by its proof, where there is one under a known key, which is final;
+    /// else by the check and argon2.
+    async fn proves(&self, secret: &Secret, holder: &Holder) -> Result<bool, Error> {
+        let is_proven_anew = match self.proofs.judge(holder.proof.as_ref(), holder.secret, &holder.hash, secret) {
+            Judgement::Wrong => return Ok(false),
+            Judgement::Right { by_current } => by_current,
+            Judgement::Unknown => {
+                if !holder.check.matches(&secret.check()) {
+                    return Ok(false);
+                }
+                let fact = self.digests.of_fact(secret, &holder.hash);
+                if !self.flights.matches(fact, secret, &holder.hash).await? {
+                    return Ok(false);
+                }
+                false
+            }
+        };
+        if self.hasher.would_strengthen(&holder.hash) {
+            self.renewals.offer_hash(holder.secret, &holder.hash, secret);
+        } else if !is_proven_anew && self.proofs.can_prove() {
+            self.renewals.offer_proof(holder.secret, &holder.hash, secret);
+        }
+        Ok(true)
     }
 }

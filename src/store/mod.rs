@@ -5,6 +5,7 @@
 //! returns [`Error::StoreAway`] or a refusal, nothing was written; on [`Error::OutcomeUnknown`] nobody knows.
 //! Every method answers within the store's time limit, 2 s by default.
 
+mod claim;
 mod database_file;
 pub mod migrate;
 pub mod postgres;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use crate::{
     clock::Timestamp,
     domain::{
-        Actor, Check, Name, Permissions, Position, Project, ProjectChange, ProjectId, Reach, SecretId, Selector,
+        Actor, Check, Name, Permissions, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector,
         StoredSecret, Token, TokenChange, TokenId,
     },
     error::Error,
@@ -31,8 +32,27 @@ pub trait Store: Projects + Tokens + Secrets {
     /// [`Error::StoreAway`] where it does not answer, [`Error::Internal`] where its schema is another.
     async fn ready(&self) -> Result<(), Error>;
 
+    /// A mark that is another one once another process has written; what this process writes leaves it as it is.
+    /// `None` where this process must not remember what it reads: the store is shared, or another one remembers.
+    ///
+    /// # Errors
+    /// [`Error::StoreAway`] where it does not answer.
+    async fn mark(&self) -> Result<Option<Mark>, Error>;
+
+    /// Whether another process may go on for a moment by what it has read, so that this one waits after a change.
+    fn is_remembered_elsewhere(&self) -> bool;
+
     /// Ends every connection, after what is under way.
     async fn close(&self);
+}
+
+/// Where others' writes stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which connection looked: what two of them see cannot be compared.
+    pub connection: u64,
+    /// What it saw.
+    pub version: i64,
 }
 
 /// A token to be written, with what rests of its secret.
@@ -191,12 +211,16 @@ pub struct Holder {
     pub hash: String,
     /// The first bytes of the secret's SHA-256.
     pub check: Check,
+    /// What recognises the secret without argon2, if it was made.
+    pub proof: Option<Proof>,
     /// The token.
     pub token: TokenId,
     /// The token's name.
     pub name: Name,
     /// What the token may do.
     pub permissions: Permissions,
+    /// When the token was issued.
+    pub issued_at: Timestamp,
     /// The project that it belongs to.
     pub project: ProjectId,
     /// That project's parent, if it is a subproject.
@@ -209,7 +233,10 @@ pub trait Secrets: Send + Sync {
     /// Finds the one secret that a selector can mean: one indexed read.
     async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error>;
 
-    /// Puts a new hash of the same secret in the place of the old one, if that is still there. Returns
-    /// whether it was.
-    async fn replace_hash(&self, id: SecretId, old: &str, new: &str) -> Result<bool, Error>;
+    /// Puts a new hash of the same secret, and what proves it, in the place of the old one, if that is still there.
+    /// Returns whether it was.
+    async fn replace_hash(&self, id: SecretId, old: &str, new: &str, proof: Option<&Proof>) -> Result<bool, Error>;
+
+    /// Keeps a proof beside the hash that it was made for, if that is still there. Returns whether it was.
+    async fn keep_proof(&self, id: SecretId, hash: &str, proof: &Proof) -> Result<bool, Error>;
 }

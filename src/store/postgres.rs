@@ -10,7 +10,7 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 use super::{
-    Store, migrate,
+    Mark, Store, migrate,
     sql::{SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
@@ -68,6 +68,8 @@ impl SqlStore<Postgres> {
             readers: pool.clone(),
             writer: pool,
             file: None,
+            writers_opened: Arc::default(),
+            claim: None,
             catalogue,
             latest: migrate::latest(),
             time_limit,
@@ -93,6 +95,14 @@ impl Store for SqlStore<Postgres> {
                 .await?
         })?;
         migrate::judge_schema(version, self.latest)
+    }
+
+    async fn mark(&self) -> Result<Option<Mark>, Error> {
+        Ok(None)
+    }
+
+    fn is_remembered_elsewhere(&self) -> bool {
+        false
     }
 
     async fn close(&self) {

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,10 +17,11 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 use super::{
-    Store,
+    Mark, Store,
+    claim::Claim,
     database_file::DatabaseFile,
     migrate,
-    sql::{SqlStore, read},
+    sql::{Failure, SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -45,8 +49,14 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
             .max_lifetime(None)
     };
     // One writer: more of them would only wait for each other, asleep in a busy handler.
-    let writer =
-        pool(1).after_connect(|connection, _| Box::pin(assert_writable(connection))).after_release(|connection, _| {
+    let writers_opened = Arc::new(AtomicU64::new(0));
+    let opened = writers_opened.clone();
+    let writer = pool(1)
+        .after_connect(move |connection, _| {
+            opened.fetch_add(1, Ordering::AcqRel);
+            Box::pin(assert_writable(connection))
+        })
+        .after_release(|connection, _| {
             Box::pin(async move {
                 // Behind the rollback that may still be queued.
                 connection.ping().await?;
@@ -59,6 +69,8 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
         file: Some(DatabaseFile::at(&options.path)),
+        writers_opened,
+        claim: Some(Claim::beside(&options.path)),
         catalogue,
         latest: migrate::latest(),
         time_limit: options.time_limit,
@@ -130,7 +142,34 @@ impl Store for SqlStore<Sqlite> {
         migrate::judge_schema(version, self.latest)
     }
 
+    async fn mark(&self) -> Result<Option<Mark>, Error> {
+        if !self.claim.as_ref().is_some_and(Claim::take) {
+            return Ok(None);
+        }
+        let look = async {
+            // On the connection that writes, because what it writes itself does not count there. There is one, so
+            // the last one opened is this one.
+            let mut lent = self.writer().await?;
+            let connection = self.writers_opened.load(Ordering::Acquire);
+            let version = sqlx::query_scalar("pragma data_version").fetch_one(&mut *lent).await?;
+            lent.give_back();
+            Ok::<_, Failure>(Mark { connection, version })
+        };
+        match self.at_home(tokio::time::timeout_at(self.deadline(), look)).await {
+            Ok(Ok(mark)) => Ok(Some(mark)),
+            Ok(Err(failure)) => Err(failure.into_error()),
+            Err(elapsed) => Err(Error::StoreAway(elapsed.into())),
+        }
+    }
+
+    fn is_remembered_elsewhere(&self) -> bool {
+        !self.claim.as_ref().is_some_and(Claim::is_held)
+    }
+
     async fn close(&self) {
+        if let Some(claim) = &self.claim {
+            claim.release();
+        }
         self.at_home(self.readers.close()).await;
         self.at_home(self.writer.close()).await;
     }

@@ -22,3 +22,4 @@ mod quickstart;
 mod secrecy;
 mod store;
 mod support;
+mod verification;

@@ -126,6 +126,31 @@ async fn by_http(binary: &Binary, root: &Project) -> Vec<String> {
         assert_eq!(response.status(), 401);
     }
 
+    // At the front door, right and wrong, and where no secret belongs.
+    for (authorization, query, status) in [
+        (format!("Bearer {secret}"), String::new(), 200),
+        (format!("Bearer {near}"), String::new(), 401),
+        (format!("Bearer {unknown}"), String::new(), 401),
+        (format!("Basic {secret}"), String::new(), 401),
+        (format!("Bearer {secret}"), format!("?permission={secret}"), 403),
+        (format!("Bearer {secret}"), format!("/{secret}?{secret}"), 200),
+    ] {
+        let path = if query.starts_with('/') { format!("/auth{query}") } else { format!("/auth/{query}") };
+        let request = binary.request(Method::GET, &path).header(AUTHORIZATION, authorization);
+        let response = request.header("x-required-permission", "management").send().await.unwrap();
+        assert_eq!(response.status(), status);
+    }
+    for (query, form, status) in [
+        ("", [("token", &secret)], 200),
+        ("", [("token", &near)], 200),
+        ("", [("tokens", &secret)], 400),
+        (&*format!("?token={secret}"), [("token", &secret)], 400),
+    ] {
+        let path = format!("/oauth/introspect{query}");
+        let request = binary.request(Method::POST, &path).basic_auth(root.id, Some(&root.secret));
+        assert_eq!(request.form(&form).send().await.unwrap().status(), status);
+    }
+
     // Bodies that hold a secret where none belongs.
     let credential = format!("{}:{secret}", root.id);
     for body in [
@@ -221,12 +246,14 @@ fn debug_of_the_configuration_shows_no_secret() {
     let key = "0f1e2d3c".repeat(8);
     let environment = vec![
         ("TOKENSMITH_SERVER__KEY".to_owned(), key.clone()),
+        ("TOKENSMITH_SERVER__PREVIOUS_KEYS".to_owned(), format!("{key},{key}")),
         ("TOKENSMITH_DATABASE__URL".to_owned(), "postgres://me:hunter2@db.example/tokens".to_owned()),
     ];
 
     let config = Config::load(&Overrides { environment, ..Overrides::default() }).unwrap();
-    let shown = format!("{config:?} {config:#?}");
+    let shown = format!("{config:?} {config:#?} {}", config.to_toml());
 
     assert_eq!(config.server.key.bytes().map(|bytes| bytes[0]), Some(0x0f));
+    assert_eq!(config.server.previous_keys.len(), 2);
     assert!(!shown.contains("0f1e2d3c") && !shown.contains("15, 30, 45") && !shown.contains("hunter2"), "{shown}");
 }

@@ -2,6 +2,7 @@
 //! edge. Here is what the dialects share: finding the error, logging it once, the headers that go with a status.
 
 mod compatibility;
+mod oauth;
 mod plain;
 
 use actix_web::{
@@ -16,12 +17,14 @@ use actix_web::{
 };
 
 pub(super) use compatibility::{Flat, Validation, compatibility};
+pub(super) use oauth::{Body as OauthError, oauth};
 pub(super) use plain::{Body as ErrorBody, Entry as ValidationEntry, Failed, plain};
 
 use super::{Settings, request::RequestId};
 use crate::error::Error;
 
-const CHALLENGE: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
+/// How a client is told to prove itself (RFC 7617).
+pub(super) const CHALLENGE: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
 
 /// What a renderer may use.
 struct Context<'r> {
@@ -80,9 +83,9 @@ fn finish(
     response
 }
 
-/// The one place where a failure is logged. What a client did wrong is its own business, and what it sent stays out
+/// The one place where a failure is logged, but for those of `/auth`, which has no dialect. What a client did wrong is its own business, and what it sent stays out
 /// of the log: people put secrets into every field.
-fn log(error: &Error) {
+pub(super) fn log(error: &Error) {
     match error {
         Error::Internal(cause) | Error::OutcomeUnknown(cause) => tracing::error!(%cause, "{error}"),
         Error::StoreAway(cause) => tracing::error!(%cause, "the store is away"),

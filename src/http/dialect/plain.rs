@@ -3,10 +3,9 @@
 
 use actix_web::{
     HttpResponse,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
+    body::{EitherBody, MessageBody},
+    dev::ServiceResponse,
     http::StatusCode,
-    middleware::Next,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,12 +56,9 @@ pub(in crate::http) struct Entry {
     url: String,
 }
 
-/// Middleware: renders errors that no scope has rendered.
-pub(in crate::http) async fn plain(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    Ok(render(next.call(request).await?, answer))
+/// Renders an error that no scope has rendered.
+pub(in crate::http) fn plain<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    render(response, answer)
 }
 
 fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {

@@ -11,7 +11,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -37,6 +37,8 @@ struct Shared {
     queue: usize,
     runtime: Handle,
     work: Mutex<Work>,
+    /// How many verifications have run. Written by the slots.
+    verified: AtomicU64,
 }
 
 /// What runs and what waits. Written under the lock by whoever asks and by the slots.
@@ -117,7 +119,8 @@ impl Hasher {
     pub fn start(cost: Cost, slots: usize, queue: usize, entropy: Arc<dyn Entropy>) -> Result<Self, Error> {
         let params = cost.params().ok_or_else(|| Error::internal("the configured hashing cost is out of bounds"))?;
         let (runtime, work) = (Handle::current(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { cost, params, slots, queue, runtime, work }), entropy })
+        let verified = AtomicU64::new(0);
+        Ok(Self { shared: Arc::new(Shared { cost, params, slots, queue, runtime, work, verified }), entropy })
     }
 
     /// Hashes a secret with a salt of its own, into a PHC string.
@@ -141,6 +144,11 @@ impl Hasher {
         let (answer, waiting) = answer();
         self.shared.submit(Job::Verify { secret, phc, answer })?;
         waiting.result().await
+    }
+
+    /// How many verifications argon2 has run for, since the start.
+    pub fn verified(&self) -> u64 {
+        self.shared.verified.load(Ordering::Relaxed)
     }
 
     /// Whether every slot is free: work that can wait asks first.
@@ -216,15 +224,16 @@ impl Job {
         }
     }
 
-    fn run(self, params: &Params, memory: &mut Vec<Block>) {
+    fn run(self, shared: &Shared, memory: &mut Vec<Block>) {
         match self {
             Self::Hash { secret, salt, answer } => {
                 if answer.take() {
-                    answer.send(argon2id::hash(&secret, &salt, params, memory));
+                    answer.send(argon2id::hash(&secret, &salt, &shared.params, memory));
                 }
             }
             Self::Verify { secret, phc, answer } => {
                 if answer.take() {
+                    shared.verified.fetch_add(1, Ordering::Relaxed);
                     answer.send(argon2id::verify(&secret, &phc, memory));
                 }
             }
@@ -245,7 +254,7 @@ impl Slot {
         let mut memory = shared.work().memories.pop().unwrap_or_default();
         let mut job = Some(job);
         while let Some(next) = job {
-            next.run(&shared.params, &mut memory);
+            next.run(&shared, &mut memory);
             let mut work = shared.work();
             job = work.next();
             if job.is_none() {

@@ -12,7 +12,11 @@ mod records;
 mod secrets;
 mod tokens;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use sqlx::{Database, Pool};
 use tokio::{runtime::Handle, time::Instant};
@@ -20,7 +24,7 @@ use tokio_util::context::TokioContext;
 
 pub(super) use failure::{Failure, Tries};
 
-use super::database_file::DatabaseFile;
+use super::{claim::Claim, database_file::DatabaseFile};
 use crate::{domain::Catalogue, error::Error};
 
 /// A store on the pools of one database.
@@ -31,6 +35,10 @@ pub struct SqlStore<DB: Database> {
     pub(super) writer: Pool<DB>,
     /// SQLite: the file that both are on.
     pub(super) file: Option<DatabaseFile>,
+    /// SQLite: how many connections to write were opened so far.
+    pub(super) writers_opened: Arc<AtomicU64>,
+    /// SQLite: whether this process may remember what it reads.
+    pub(super) claim: Option<Claim>,
     pub(super) catalogue: Arc<Catalogue>,
     /// The last migration that this program knows.
     pub(super) latest: Option<i32>,

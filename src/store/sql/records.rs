@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    domain::{Catalogue, Check, Name, Project, Selector, Token},
+    domain::{Catalogue, Check, Name, Project, Proof, Selector, Token},
     error::Error,
     store::Holder,
 };
@@ -75,9 +75,12 @@ pub(super) struct HolderRecord {
     secret_id: Uuid,
     hash: String,
     check_bytes: Vec<u8>,
+    proof: Option<Vec<u8>>,
+    proof_key: Option<Vec<u8>>,
     token_id: Uuid,
     name: String,
     permissions: String,
+    created_at: i64,
     project_id: Uuid,
     parent_id: Option<Uuid>,
 }
@@ -88,9 +91,14 @@ impl HolderRecord {
             secret: self.secret_id.into(),
             hash: self.hash,
             check: Check::from_bytes(&self.check_bytes).ok_or_else(damaged)?,
+            proof: match self.proof_key.zip(self.proof) {
+                None => None,
+                Some((key, mac)) => Some(Proof::from_stored(&key, &mac).ok_or_else(damaged)?),
+            },
             token: self.token_id.into(),
             name: Name::from_stored(self.name),
             permissions: catalogue.recall(&self.permissions),
+            issued_at: Timestamp::from_micros(self.created_at),
             project: self.project_id.into(),
             parent: self.parent_id.map(Into::into),
         })
@@ -98,5 +106,5 @@ impl HolderRecord {
 }
 
 fn damaged() -> Error {
-    Error::internal("a stored secret has a selector or check of the wrong length")
+    Error::internal("a stored secret has a selector, check or proof of the wrong length")
 }

@@ -5,7 +5,7 @@ use sqlx::{Postgres, Sqlite};
 
 use super::{SqlStore, read, records::HolderRecord, write};
 use crate::{
-    domain::{SecretId, Selector},
+    domain::{Proof, SecretId, Selector},
     error::Error,
     store::{Holder, Secrets},
 };
@@ -17,8 +17,8 @@ macro_rules! secrets {
             async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
                 read!(self, |connection| {
                     sqlx::query_as::<_, HolderRecord>(
-                        "select s.id as secret_id, s.hash, s.check_bytes, t.id as token_id, t.name, t.permissions,
-                            p.id as project_id, p.parent_id
+                        "select s.id as secret_id, s.hash, s.check_bytes, s.proof, s.proof_key, t.id as token_id, t.name,
+                            t.permissions, t.created_at, p.id as project_id, p.parent_id
                         from token_secrets s
                         join tokens t on t.id = s.token_id
                         join projects p on p.id = t.project_id
@@ -32,12 +32,36 @@ macro_rules! secrets {
                 })
             }
 
-            async fn replace_hash(&self, id: SecretId, old: &str, new: &str) -> Result<bool, Error> {
+            async fn replace_hash(
+                &self,
+                id: SecretId,
+                old: &str,
+                new: &str,
+                proof: Option<&Proof>,
+            ) -> Result<bool, Error> {
                 write!(self, |tx| {
-                    sqlx::query("update token_secrets set hash = $3 where id = $1 and hash = $2")
+                    sqlx::query(
+                        "update token_secrets set hash = $3, proof = $4, proof_key = $5 where id = $1 and hash = $2",
+                    )
+                    .bind(id.as_uuid())
+                    .bind(old)
+                    .bind(new)
+                    .bind(proof.map(|proof| proof.mac().as_slice()))
+                    .bind(proof.map(|proof| proof.key().as_slice()))
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected()
+                        == 1
+                })
+            }
+
+            async fn keep_proof(&self, id: SecretId, hash: &str, proof: &Proof) -> Result<bool, Error> {
+                write!(self, |tx| {
+                    sqlx::query("update token_secrets set proof = $3, proof_key = $4 where id = $1 and hash = $2")
                         .bind(id.as_uuid())
-                        .bind(old)
-                        .bind(new)
+                        .bind(hash)
+                        .bind(proof.mac().as_slice())
+                        .bind(proof.key().as_slice())
                         .execute(&mut *tx)
                         .await?
                         .rows_affected()

@@ -261,8 +261,8 @@ macro_rules! tokens {
                 .execute(&mut *tx)
                 .await?;
                 let inserted = sqlx::query(
-                    "insert into token_secrets (id, token_id, selector, hash, check_bytes, created_at)
-                    values ($1, $2, $3, $4, $5, $6)
+                    "insert into token_secrets (id, token_id, selector, hash, check_bytes, created_at, proof, proof_key)
+                    values ($1, $2, $3, $4, $5, $6, $7, $8)
                     on conflict (selector) do nothing",
                 )
                 .bind(secret.id.as_uuid())
@@ -271,6 +271,8 @@ macro_rules! tokens {
                 .bind(secret.hash.as_str())
                 .bind(secret.check.as_bytes())
                 .bind(secret.created_at.as_micros())
+                .bind(secret.proof.as_ref().map(|proof| proof.mac().as_slice()))
+                .bind(secret.proof.as_ref().map(|proof| proof.key().as_slice()))
                 .execute(tx)
                 .await?
                 .rows_affected();

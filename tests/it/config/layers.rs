@@ -8,7 +8,7 @@ use super::{KEY, Said, bare, keys, variable, with_file, with_flag, with_variable
 use crate::support::{run, tokensmith};
 
 /// Another value for every key: as it is written in a file, as it is written elsewhere, and as it is printed.
-const OTHERS: [(&str, &str, &str, &str); 26] = [
+const OTHERS: [(&str, &str, &str, &str); 29] = [
     ("server.bind", "'[::1]:81'", "[::1]:81", "'[::1]:81'"),
     ("server.insecure_bind", "true", "true", "true"),
     ("server.public_url", "'https://t.example/'", "https://t.example/", "'https://t.example'"),
@@ -20,11 +20,19 @@ const OTHERS: [(&str, &str, &str, &str); 26] = [
     ("server.max_connections", "6", "6", "6"),
     ("server.shutdown_timeout", "'1h'", "1h", "'1h'"),
     ("server.key", "'000102030405060708090A0B0C0D0E0F101112131415161718191a1b1c1d1e1f'", KEY, "'[secret]'"),
+    (
+        "server.previous_keys",
+        "['000102030405060708090A0B0C0D0E0F101112131415161718191a1b1c1d1e1f']",
+        KEY,
+        "['[secret]']",
+    ),
     ("metrics.bind", "'0.0.0.0:9090'", "0.0.0.0:9090", "'0.0.0.0:9090'"),
     ("database.url", "'sqlite:///var/t.db'", "sqlite:///var/t.db", "'sqlite:///var/t.db'"),
     ("database.acquire_timeout", "'1ms'", "1ms", "'1ms'"),
     ("database.max_connections", "7", "7", "7"),
     ("database.readers", "8", "8", "8"),
+    ("cache.max_bytes", "65536", "65536", "65536"),
+    ("hashing.profile", "'random-secret'", "random-secret", "'random-secret'"),
     ("hashing.memory_kib", "1024", "1024", "1024"),
     ("hashing.iterations", "3", "3", "3"),
     ("hashing.parallelism", "2", "2", "2"),

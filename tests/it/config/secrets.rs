@@ -28,6 +28,7 @@ fn the_key_of_the_server_is_not_printed() {
 #[rstest]
 #[case("server.key", "hunter2", "empty, or 64 hexadecimal digits")]
 #[case("server.key", "hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2x", "64 hexadecimal digits")]
+#[case("server.previous_keys", "hunter2", "a list of keys of 64 hexadecimal digits")]
 #[case("database.url", "mysql://me:hunter2@db.example/tokens", "postgres://USER:PASSWORD@HOST/DATABASE")]
 #[case("database.url", "postgres://me:hunter2@db.example:port/tokens", "postgres://USER:PASSWORD@HOST/DATABASE")]
 #[case(

@@ -1,9 +1,11 @@
 //! What goes over the wire, laid out like the URLs and like what can be wrong with a request.
 
 mod accounts;
+mod auth;
 mod bad_input;
 mod credentials;
 mod errors;
+mod introspect;
 mod openapi;
 mod order;
 mod paging;

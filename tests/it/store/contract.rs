@@ -4,7 +4,7 @@ use rstest::rstest;
 use tokensmith::{
     clock::Timestamp,
     domain::{
-        Actor, Catalogue, Hint, Permissions, Project as Row, ProjectId, SecretId, Selector, StoredSecret, Token,
+        Actor, Catalogue, Hint, Permissions, Project as Row, ProjectId, Proof, SecretId, Selector, StoredSecret, Token,
         TokenChange, TokenId,
     },
     entropy::{Entropy, SystemEntropy},
@@ -28,6 +28,7 @@ pub(super) fn rows_for(project: ProjectId) -> (Token, StoredSecret) {
         selector: secret.selector(),
         hash: "$argon2id$…".to_owned(),
         check: secret.check(),
+        proof: None,
         created_at: NOW,
     };
     let token = Token {
@@ -89,7 +90,7 @@ async fn what_is_not_there_is_not_found(#[values(Backend::Sqlite, Backend::Postg
     assert_eq!(app.store.find_project(nobody()).await.unwrap(), None);
     assert_eq!(app.store.find_any_token(no_token()).await.unwrap(), None);
     assert!(app.store.find_holder(selector).await.unwrap().is_none());
-    assert!(!app.store.replace_hash(SystemEntropy.uuid().into(), "old", "new").await.unwrap());
+    assert!(!app.store.replace_hash(SystemEntropy.uuid().into(), "old", "new", None).await.unwrap());
     for (project, id) in
         [(app.root.id, no_token()), (app.root.id, token_id(&stranger)), (nobody(), token_id(&app.root))]
     {
@@ -260,15 +261,57 @@ async fn a_hash_is_replaced_only_in_the_place_of_the_one_it_was_made_from(
     let selector = credential(&app.root).secret.selector();
     let holder = app.store.find_holder(selector).await.unwrap().unwrap();
 
-    assert!(!app.store.replace_hash(holder.secret, "another", "new").await.unwrap());
-    assert!(app.store.replace_hash(holder.secret, &holder.hash, "new").await.unwrap());
-    assert!(!app.store.replace_hash(holder.secret, &holder.hash, "newer").await.unwrap());
+    assert!(!app.store.replace_hash(holder.secret, "another", "new", None).await.unwrap());
+    assert!(app.store.replace_hash(holder.secret, &holder.hash, "new", None).await.unwrap());
+    assert!(!app.store.replace_hash(holder.secret, &holder.hash, "newer", None).await.unwrap());
 
     assert_eq!(app.store.find_holder(selector).await.unwrap().unwrap().hash, "new");
 
     app.service.revoke(operator(app.root.id), token_id(&app.root)).await.unwrap();
-    assert!(!app.store.replace_hash(holder.secret, "new", "revived").await.unwrap());
+    assert!(!app.store.replace_hash(holder.secret, "new", "revived", None).await.unwrap());
+    assert!(!app.store.keep_proof(holder.secret, "new", &Proof::new([1; 8], [2; 32])).await.unwrap());
     assert!(app.store.find_holder(selector).await.unwrap().is_none());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_stands_only_beside_the_hash_that_it_was_made_for(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let selector = credential(&app.root).secret.selector();
+    let proof_of = async || app.store.find_holder(selector).await.unwrap().unwrap().proof;
+    let holder = app.store.find_holder(selector).await.unwrap().unwrap();
+    let (one, two) = (Proof::new([1; 8], [2; 32]), Proof::new([3; 8], [4; 32]));
+    assert!(holder.proof.is_some());
+
+    assert!(!app.store.keep_proof(holder.secret, "another", &one).await.unwrap());
+    assert_eq!(proof_of().await, holder.proof);
+    assert!(app.store.keep_proof(holder.secret, &holder.hash, &one).await.unwrap());
+    assert_eq!(proof_of().await, Some(one));
+    assert!(app.store.replace_hash(holder.secret, &holder.hash, "new", Some(&two)).await.unwrap());
+    assert_eq!(proof_of().await, Some(two));
+
+    // As the version before does it, which knows of no proofs.
+    app.database.execute("update token_secrets set hash = 'newer' where hash = 'new'").await;
+    assert_eq!(proof_of().await, None);
+    assert!(app.store.replace_hash(holder.secret, "newer", "newest", None).await.unwrap());
+    assert_eq!(proof_of().await, None);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn only_others_writes_move_the_mark(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let app = App::start(backend).await;
+    let before = app.store.mark().await.unwrap();
+
+    issue(&app.service, app.root.id, "by this process").await;
+    assert_eq!(app.store.mark().await.unwrap(), before);
+
+    app.database.execute("update projects set name = 'changed by another'").await;
+    let after = app.store.mark().await.unwrap();
+    assert_eq!(before.is_some(), backend == Backend::Sqlite);
+    assert_eq!(after != before, backend == Backend::Sqlite);
 }
 
 #[rstest]

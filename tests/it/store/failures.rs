@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use tokensmith::{
-    domain::TokenChange,
+    domain::{Actor, Secret, TokenChange},
+    entropy::SystemEntropy,
     error::Error,
     service::{Cost, Hasher},
+    store::TokenRows,
 };
 
 use super::{assert_whole, credential, issue, name, new_token, operator, token_id};
@@ -124,7 +126,7 @@ async fn a_weak_hash_is_renewed_after_its_secret_has_proven_itself() {
             app.clock.clone(),
             entropy,
             std::sync::Arc::new(catalogue()),
-            tokensmith::service::Limits { tokens_per_project: 10 },
+            tokensmith::service::Limits { tokens_per_project: 10, cache_bytes: 1 << 20 },
             &tokensmith::service::Keys::default(),
         );
         service.verify(&credential(&app.root)).await.unwrap();
@@ -150,16 +152,24 @@ async fn a_weak_hash_is_renewed_after_its_secret_has_proven_itself() {
 async fn more_verifications_than_may_wait_are_503_at_once_and_write_nothing() {
     let slow = Cost { memory_kib: 32 * 1024, iterations: 8, parallelism: 1 };
     let mut app = App::start_with(Backend::Sqlite, Options { cost: slow, ..Options::default() }).await;
+    let secrets: Vec<Secret> = (0..160).map(|_| Secret::generate(&SystemEntropy)).collect();
+    for secret in &secrets {
+        let (mut token, mut stored) = super::contract::rows_for(app.root.id);
+        (token.hint, stored.selector, stored.check) = (secret.selector().hint(), secret.selector(), secret.check());
+        // None that belongs to the secret: that is found out only by argon2.
+        stored.hash =
+            "$argon2id$v=19$m=32768,t=8,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4".to_owned();
+        app.store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &stored }, 1000).await.unwrap();
+    }
     let before = app.database.rows().await;
-    let path = format!("/Accounts/{}/tokens", app.root.id);
 
     // Two run, 128 wait.
-    let requests: Vec<_> = (0..160)
-        .map(|_| {
+    let requests: Vec<_> = secrets
+        .into_iter()
+        .map(|secret| {
             let request = app
-                .compatibility(reqwest::Method::POST, &app.root, &path)
-                .header("content-type", "text/plain")
-                .body("no body that would do");
+                .request(reqwest::Method::POST, &app.root.tokens())
+                .basic_auth(app.root.id, Some(secret.reveal().as_str()));
             tokio::spawn(async move {
                 let response = request.send().await.unwrap();
                 (response.status().as_u16(), response.headers().contains_key("retry-after"))
@@ -170,7 +180,7 @@ async fn more_verifications_than_may_wait_are_503_at_once_and_write_nothing() {
     for task in requests {
         match task.await.unwrap() {
             (503, true) => refused += 1,
-            (400, false) => {}
+            (401, false) => {}
             other => panic!("{other:?}"),
         }
     }

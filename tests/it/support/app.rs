@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokensmith::{
     domain::{Catalogue, Issued, Name, ProjectId},
     http::{self, Settings},
-    service::{Cost, Hasher, Key, Keys, Limits, Service},
+    service::{Cost, Hasher, Key, Keys, Limits, Service, Watch},
     store::Store,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -32,6 +32,7 @@ pub struct App {
     pub root: Project,
     pub client: Client,
     pub database: Database,
+    watch: Option<Watch>,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -73,6 +74,8 @@ pub fn basic(text: &str) -> String {
 /// What a test may choose.
 pub struct Options {
     pub tokens_per_project: u64,
+    pub cache_bytes: u64,
+    pub keys: Keys,
     pub header_timeout: Duration,
     pub body_timeout: Duration,
     pub keep_alive: Duration,
@@ -88,6 +91,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             tokens_per_project: 10_000,
+            cache_bytes: 1 << 20,
+            keys: Keys::new(Some(Key::new([7; 32])), Vec::new()),
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
@@ -116,11 +121,11 @@ impl App {
         let clock = Arc::new(FixedClock::default());
         let entropy = Arc::new(SeededEntropy::new(options.seed));
         let hasher = Hasher::start(options.cost, 2, 128, entropy.clone()).unwrap();
-        let limits = Limits { tokens_per_project: options.tokens_per_project };
+        let limits = Limits { tokens_per_project: options.tokens_per_project, cache_bytes: options.cache_bytes };
         let catalogue = Arc::new(options.catalogue);
-        let keys = Keys::new(Some(Key::new([7; 32])), Vec::new());
-        let service = Service::new(store.clone(), hasher, clock.clone(), entropy, catalogue, limits, &keys);
+        let service = Service::new(store.clone(), hasher, clock.clone(), entropy, catalogue, limits, &options.keys);
         let service = Arc::new(service);
+        let watch = Some(service.watch());
         let created = service.create_project(Name::parse("Root").unwrap(), None, true).await.unwrap();
         let root = Project::new(created.project.id, &created.token.unwrap());
 
@@ -143,7 +148,7 @@ impl App {
         });
         let served = Some(tokio::spawn(serving));
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { address, clock, service, store, root, client, database, stop: Some(stop), served }
+        Self { address, clock, service, store, root, client, database, watch, stop: Some(stop), served }
     }
 
     /// A subproject of the root, with a management token of its own.
@@ -211,12 +216,18 @@ impl App {
         }
     }
 
+    /// Ends the watch over others' writes.
+    pub fn stop_watching(&mut self) {
+        drop(self.watch.take());
+    }
+
     /// Stops the server and waits until it has.
     pub async fn stop(&mut self) {
         drop(self.stop.take());
         if let Some(served) = self.served.take() {
             served.await.unwrap().unwrap();
         }
+        self.stop_watching();
         self.store.close().await;
     }
 }

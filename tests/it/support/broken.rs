@@ -1,15 +1,19 @@
 //! A store that fails when told to, in the ways a real one can.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 use tokensmith::{
     clock::Timestamp,
     domain::{
-        Actor, Position, Project, ProjectChange, ProjectId, Reach, SecretId, Selector, Token, TokenChange, TokenId,
+        Actor, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector, Token, TokenChange,
+        TokenId,
     },
     error::Error,
-    store::{Holder, Holdings, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
+    store::{Holder, Holdings, Mark, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
 };
 
 /// How a store can fail.
@@ -36,11 +40,12 @@ pub enum When {
 pub struct BrokenStore {
     inner: Arc<dyn Store>,
     broken: Mutex<Option<(Break, When)>>,
+    found: AtomicU64,
 }
 
 impl BrokenStore {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, broken: Mutex::new(None) })
+        Arc::new(Self { inner, broken: Mutex::new(None), found: AtomicU64::new(0) })
     }
 
     pub fn fail(&self, how: Break, when: When) {
@@ -49,6 +54,11 @@ impl BrokenStore {
 
     pub fn mend(&self) {
         *self.broken.lock().unwrap() = None;
+    }
+
+    /// How often the row of a secret was read.
+    pub fn found(&self) -> u64 {
+        self.found.load(Ordering::SeqCst)
     }
 
     async fn read<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -89,6 +99,14 @@ impl Break {
 impl Store for BrokenStore {
     async fn ready(&self) -> Result<(), Error> {
         self.read(self.inner.ready()).await
+    }
+
+    async fn mark(&self) -> Result<Option<Mark>, Error> {
+        self.read(self.inner.mark()).await
+    }
+
+    fn is_remembered_elsewhere(&self) -> bool {
+        self.inner.is_remembered_elsewhere()
     }
 
     async fn close(&self) {
@@ -202,10 +220,15 @@ impl Tokens for BrokenStore {
 #[async_trait]
 impl Secrets for BrokenStore {
     async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
+        self.found.fetch_add(1, Ordering::SeqCst);
         self.read(self.inner.find_holder(selector)).await
     }
 
-    async fn replace_hash(&self, id: SecretId, old: &str, new: &str) -> Result<bool, Error> {
-        self.write(self.inner.replace_hash(id, old, new)).await
+    async fn replace_hash(&self, id: SecretId, old: &str, new: &str, proof: Option<&Proof>) -> Result<bool, Error> {
+        self.write(self.inner.replace_hash(id, old, new, proof)).await
+    }
+
+    async fn keep_proof(&self, id: SecretId, hash: &str, proof: &Proof) -> Result<bool, Error> {
+        self.write(self.inner.keep_proof(id, hash, proof)).await
     }
 }

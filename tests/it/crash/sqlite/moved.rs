@@ -3,6 +3,7 @@
 use std::fs;
 
 use reqwest::StatusCode;
+use tokensmith::service::SETTLED_AFTER;
 
 use super::{
     super::{
@@ -44,6 +45,7 @@ async fn nothing_is_let_in_or_confirmed_on_a_file_that_is_gone_or_another() {
     let backup = fs::read(disk.file()).unwrap();
 
     fs::remove_dir_all(&disk.directory).unwrap();
+    tokio::time::sleep(SETTLED_AFTER).await;
     let gone = [disk.write(&server).await, disk.read(&server).await, status(&server, "/readyz").await];
     fs::create_dir(&disk.directory).unwrap();
     fs::write(disk.file(), backup).unwrap();

@@ -1,0 +1,208 @@
+//! `/auth`: forward-auth. A reverse proxy asks here, for each of its clients' requests, who that is and whether they
+//! may; it passes the client's own `Authorization` on.
+//!
+//! Proxies turn every status that they do not expect into 500, so whatever comes is answered 200, 401, 403 or 503. No
+//! body is read, and nothing is sent but headers.
+
+use std::fmt::{self, Write};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE},
+    },
+    web::{Bytes, BytesMut, Data},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    authorization,
+    dialect::{self, CHALLENGE},
+    request::RequestId,
+};
+use crate::{
+    domain::{Catalogue, Needed},
+    error::Error,
+    service::{Granted, Service},
+};
+
+const X_REQUIRED_PERMISSION: HeaderName = HeaderName::from_static("x-required-permission");
+const X_AUTH_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
+const X_AUTH_PARENT_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-parent-project-id");
+const X_AUTH_TOKEN_ID: HeaderName = HeaderName::from_static("x-auth-token-id");
+const X_AUTH_TOKEN_NAME: HeaderName = HeaderName::from_static("x-auth-token-name");
+const X_AUTH_PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
+
+/// RFC 6750, section 3.
+const BEARER_CHALLENGE: &str = "Bearer realm=\"tokensmith\"";
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Who is this, and may they? For a reverse proxy, which passes its client's `Authorization` on.
+///
+/// Any method, here and at every path below. No body is read, and none is answered.
+#[utoipa::path(
+    get, path = "/auth", operation_id = "forwardAuth", tag = "Verification",
+    security(("basic" = []), ("bearer" = [])),
+    params(
+        ("permission" = Option<Vec<String>>, Query, description = "What the token must hold, all of it."),
+        ("X-Required-Permission" = Option<String>, Header, description = "The same, with spaces or commas between."),
+    ),
+    responses(
+        (status = 200, description = "They may.", headers(
+            ("X-Auth-Project-Id" = String, description = "The token's project."),
+            ("X-Auth-Parent-Project-Id" = String, description = "That project's parent; a root project's own id."),
+            ("X-Auth-Token-Id" = String, description = "The token."),
+            ("X-Auth-Token-Name" = String, description = "Its name: UTF-8, percent-encoded."),
+            ("X-Auth-Permissions" = String, description = "All that it may do, with spaces between."),
+        )),
+        (status = 401, description = "No, malformed or wrong credentials."),
+        (status = 403, description = "The token does not hold all that is needed."),
+        (status = 503, description = "The service cannot tell."),
+    )
+)]
+pub(super) async fn answer(request: HttpRequest) -> HttpResponse {
+    // Not taken as a parameter, which would count its users, and all workers share that count.
+    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
+    let mut response = match decide(&request, service).await {
+        Ok(granted) => allowed(service, &granted),
+        Err(error) => {
+            log(&request, &error);
+            refused(&error)
+        }
+    };
+    // Two clients at one address of a proxy differ in this header.
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Authorization"));
+    response
+}
+
+async fn decide(request: &HttpRequest, service: &Service) -> Result<Granted, Error> {
+    let credential = authorization::basic_or_bearer(request.headers()).ok_or(Error::Unauthenticated)?;
+    let granted = service.verify(&credential).await?;
+    let needed = needed(service.catalogue(), request.query_string(), request.headers());
+    // A token whose every permission has left the catalogue may do nothing, and has no permissions to be named.
+    if granted.permissions.is_empty() || !needed.is_met_by(granted.permissions) {
+        return Err(Error::PermissionMissing { permission: String::new() });
+    }
+    Ok(granted)
+}
+
+/// All that the query and the headers ask for. Proxies pass a client's own query and headers on, so that either may
+/// hold what the client wrote: more of it can only ask for more.
+fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
+    let mut needed = Needed::default();
+    if !query.is_empty() {
+        for (_, value) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "permission") {
+            add(&mut needed, catalogue, &value);
+        }
+    }
+    for value in headers.get_all(X_REQUIRED_PERMISSION) {
+        // What is no ASCII is no name.
+        add(&mut needed, catalogue, value.to_str().unwrap_or_default());
+    }
+    needed
+}
+
+/// Names with commas or spaces between. Nothing between two commas is an empty name, such as a proxy's variable leaves
+/// that was not set: in doubt it is asked for, and nobody holds it.
+fn add(needed: &mut Needed, catalogue: &Catalogue, names: &str) {
+    for part in names.split(',') {
+        let mut words = part.split_ascii_whitespace();
+        needed.add(catalogue, words.next().unwrap_or_default());
+        words.for_each(|name| needed.add(catalogue, name));
+    }
+}
+
+/// All five headers, none of them empty: some proxies leave a client's forged header where the answer has none.
+fn allowed(service: &Service, granted: &Granted) -> HttpResponse {
+    let parent = granted.parent.unwrap_or(granted.project);
+    let mut values = Values(BytesMut::with_capacity(256));
+    let mut response = HttpResponse::new(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(X_AUTH_PROJECT_ID, values.take(|text| write!(text, "{}", granted.project)));
+    headers.insert(X_AUTH_PARENT_PROJECT_ID, values.take(|text| write!(text, "{parent}")));
+    headers.insert(X_AUTH_TOKEN_ID, values.take(|text| write!(text, "{}", granted.token)));
+    let name = utf8_percent_encode(&granted.name, RESERVED);
+    headers.insert(X_AUTH_TOKEN_NAME, values.take(|text| write!(text, "{name}")));
+    let names = service.catalogue().names_in(granted.permissions);
+    headers.insert(X_AUTH_PERMISSIONS, values.take(|text| spaced(text, names)));
+    response
+}
+
+fn spaced<'n>(text: &mut BytesMut, names: impl Iterator<Item = &'n str>) -> fmt::Result {
+    for (i, name) in names.enumerate() {
+        if i > 0 {
+            text.write_str(" ")?;
+        }
+        text.write_str(name)?;
+    }
+    Ok(())
+}
+
+/// Header values out of one allocation.
+struct Values(BytesMut);
+
+impl Values {
+    fn take(&mut self, write: impl FnOnce(&mut BytesMut) -> fmt::Result) -> HeaderValue {
+        write(&mut self.0).expect("memory takes what is written to it");
+        let value: Bytes = self.0.split().freeze();
+        HeaderValue::from_maybe_shared(value).expect("ids, names of permissions and percent-encoded text are ASCII")
+    }
+}
+
+fn refused(error: &Error) -> HttpResponse {
+    let status = status(error);
+    let mut response = HttpResponse::new(status);
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BEARER_CHALLENGE));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// No wildcard: what a new error means here is to be decided.
+fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::PermissionMissing { .. } => StatusCode::FORBIDDEN,
+        Error::MalformedId
+        | Error::MalformedBody(_)
+        | Error::UnsupportedBody(_)
+        | Error::BodyTooLarge { .. }
+        | Error::BodyTimeout
+        | Error::Invalid(_)
+        | Error::ProjectNotFound
+        | Error::TokenNotFound
+        | Error::UnknownPath
+        | Error::MethodNotAllowed
+        | Error::TokenLimitReached { .. }
+        | Error::NestedSubproject
+        | Error::NotDeletable
+        | Error::HasSubprojects { .. }
+        | Error::SelectorTaken
+        | Error::Overloaded
+        | Error::StoreAway(_)
+        | Error::OutcomeUnknown(_)
+        | Error::Internal(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Whether the path is one of this route's.
+pub(super) fn is_at(path: &str) -> bool {
+    path.strip_prefix("/auth").is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// In a span of its own, because requests to `/auth` have none: see `request.rs`.
+fn log(request: &HttpRequest, error: &Error) {
+    if status(error) != StatusCode::SERVICE_UNAVAILABLE && !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let id = RequestId::of(request);
+    tracing::info_span!("request", request.id = id.as_str(), http.route = "/auth").in_scope(|| dialect::log(error));
+}

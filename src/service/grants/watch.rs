@@ -1,0 +1,79 @@
+//! Whether others write to the store: what makes a cached grant count at all.
+//!
+//! A task asks the store for its mark of others' changes every 50 ms, never on the road of a request. A mark that
+//! differs makes every cached grant be read again. A mark that was read lets grants count for 150 ms from the moment
+//! before the reading, and no longer: where the task cannot run or the store does not answer, rows are read. So
+//! 200 ms after another process has committed, nothing older counts here.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{task::JoinHandle, time::sleep};
+
+use super::Changes;
+use crate::store::{Mark, Store};
+
+/// How long after a change of the store the watch of another process has acted on it. Whoever takes something away
+/// waits so long before it says so, where another process may remember: see `service/change.rs`.
+pub const SETTLED_AFTER: Duration = Duration::from_millis(200);
+
+const EVERY: Duration = Duration::from_millis(50);
+
+/// How long to wait before asking again where another process remembers.
+const WHILE_ANOTHER: Duration = Duration::from_millis(500);
+
+/// Shorter than [`SETTLED_AFTER`] by more than a clock goes wrong in it.
+const LEASE: Duration = Duration::from_millis(150);
+
+/// The task that watches. It ends when this is dropped, and with it cached grants cease to count.
+#[must_use = "the watch ends when it is dropped"]
+pub struct Watch {
+    task: JoinHandle<()>,
+    changes: Arc<Changes>,
+}
+
+impl Watch {
+    pub(in crate::service) fn start(store: Arc<dyn Store>, changes: Arc<Changes>) -> Self {
+        Self { task: tokio::spawn(watch(store, changes.clone())), changes }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.changes.is_alone_no_more();
+    }
+}
+
+async fn watch(store: Arc<dyn Store>, changes: Arc<Changes>) {
+    let mut last: Option<Mark> = None;
+    let mut is_answered = true;
+    loop {
+        let began = Instant::now();
+        match store.mark().await {
+            Ok(Some(mark)) => {
+                if last != Some(mark) {
+                    changes.apply_to_all();
+                    last = Some(mark);
+                }
+                changes.is_alone(began, LEASE);
+                is_answered = true;
+            }
+            // Others may remember, or share the store: this process does not. What it knew until now is too old when
+            // it may again.
+            Ok(None) => {
+                last = None;
+                sleep(WHILE_ANOTHER).await;
+            }
+            Err(error) => {
+                if is_answered {
+                    tracing::debug!(%error, "the store does not say whether others write to it; rows are read");
+                }
+                is_answered = false;
+            }
+        }
+        sleep(EVERY).await;
+    }
+}
