@@ -18,6 +18,7 @@ mod crash;
 mod docs;
 mod http;
 mod process;
+mod proxies;
 mod quickstart;
 mod secrecy;
 mod store;

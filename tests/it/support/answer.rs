@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs},
     time::timeout,
 };
 
@@ -69,7 +69,12 @@ pub struct Raw {
 
 impl Raw {
     pub async fn connect(app: &App) -> Self {
-        Self { stream: TcpStream::connect(app.address).await.unwrap(), unread: Vec::new() }
+        Self::to(app.address).await
+    }
+
+    /// To whatever listens there.
+    pub async fn to(address: impl ToSocketAddrs) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
