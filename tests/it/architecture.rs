@@ -29,6 +29,33 @@ const CRATES: [(&str, &[&str]); 6] = [
     ("clap", &["cli"]),
 ];
 
+/// What the store does that changes the answer of a verification, or takes it away.
+const CHANGES: [&str; 3] = ["delete_project", "delete_token", "update_token"];
+
+/// All else that it does: it reads, it makes what nobody remembers, or it changes what no grant holds.
+const CHANGES_NOTHING: [&str; 20] = [
+    "bootstrap",
+    "close",
+    "count_holdings",
+    "create_project",
+    "find_any_token",
+    "find_holder",
+    "find_project",
+    "find_sealed_key",
+    "find_token",
+    "insert_token",
+    "is_empty",
+    "keep_proof",
+    "list_projects",
+    "list_tokens",
+    "list_tree",
+    "mark",
+    "ready",
+    "replace_hash",
+    "replace_signing_key",
+    "update_project",
+];
+
 /// A file longer than this is two rooms.
 const LONGEST: usize = 400;
 
@@ -146,6 +173,26 @@ fn imports_from_store(text: &str, name: &str) -> bool {
     text.split("store::{")
         .skip(1)
         .any(|list| list.split('}').next().unwrap().split(',').any(|import| import.trim() == name))
+}
+
+#[test]
+fn what_a_verification_answers_is_changed_by_one_way_alone() {
+    let traits = sources().remove(Path::new("store/mod.rs")).unwrap();
+    let operations: Vec<String> = code(&traits).split("async fn ").skip(1).map(word).collect();
+    assert_eq!(operations.len(), CHANGES.len() + CHANGES_NOTHING.len());
+    for operation in &operations {
+        let is_known = CHANGES.contains(&operation.as_str()) || CHANGES_NOTHING.contains(&operation.as_str());
+        assert!(is_known, "does {operation} change what a verification answers? then it goes by Service::change");
+    }
+    for (path, text) in sources().into_iter().filter(|(path, _)| room(path) != "store") {
+        let code = code(&text);
+        for operation in CHANGES {
+            let is_called = code.contains(&format!("store.{operation}("));
+            // What is handed to `change` owns its store.
+            let is_handed_on = code.contains("self.change(") && !code.contains(&format!("self.store.{operation}("));
+            assert!(!is_called || is_handed_on, "{} calls {operation} past Service::change", path.display());
+        }
+    }
 }
 
 #[test]

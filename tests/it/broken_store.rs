@@ -124,7 +124,7 @@ async fn health_tells_a_process_that_lives_from_one_that_can_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rest_api_tells_the_same_truth(
     #[values("issue", "update token", "revoke", "create", "update", "rotate", "delete")] which: &str,
-    #[values(Break::Away, Break::Fault, Break::Unconfirmed)] how: Break,
+    #[values(Break::Away, Break::Fault, Break::Unconfirmed, Break::Undecided)] how: Break,
 ) {
     let (app, store, (token, _)) = broken_app().await;
     let child = app.subproject("Child").await;
@@ -147,7 +147,7 @@ async fn the_rest_api_tells_the_same_truth(
 
     let (status, error) = match how {
         Break::Away => (503, "Service Unavailable"),
-        Break::Fault | Break::Unconfirmed => (500, "Internal Server Error"),
+        Break::Fault | Break::Unconfirmed | Break::Undecided => (500, "Internal Server Error"),
     };
     assert_eq!((answer.status, answer.json()["error"].as_str()), (status, Some(error)), "{}", answer.text);
     assert_eq!(answer.header("retry-after").is_some(), status == 503);

@@ -314,6 +314,28 @@ async fn only_others_writes_move_the_mark(#[values(Backend::Sqlite, Backend::Pos
     assert_eq!(after != before, backend == Backend::Sqlite);
 }
 
+#[tokio::test]
+async fn one_process_at_most_remembers_what_it_reads_of_a_file() {
+    let database = Database::migrated(Backend::Sqlite).await;
+    // As two processes: the lock belongs to what was opened, not to who opened it.
+    let (one, other) = (database.open(catalogue()), database.open(catalogue()));
+    assert!(one.is_remembered_elsewhere() && other.is_remembered_elsewhere(), "nobody has asked yet");
+
+    assert!(one.mark().await.unwrap().is_some());
+    assert_eq!(other.mark().await.unwrap(), None);
+    assert!(!one.is_remembered_elsewhere() && other.is_remembered_elsewhere());
+
+    let mut lock = database.path().into_os_string();
+    lock.push(".lock");
+    std::fs::remove_file(lock).unwrap();
+    assert!(other.mark().await.unwrap().is_some(), "a file that was deleted locks nobody out");
+    assert_eq!(one.mark().await.unwrap(), None, "and gives nobody a claim");
+    assert!(one.is_remembered_elsewhere());
+
+    other.close().await;
+    assert!(one.mark().await.unwrap().is_some());
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permission_that_left_the_catalogue_is_kept_and_satisfies_nothing(

@@ -1,8 +1,11 @@
 //! A store that fails when told to, in the ways a real one can.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,6 +18,7 @@ use tokensmith::{
     error::Error,
     store::{Holder, Holdings, Mark, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
 };
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 /// How a store can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub enum Break {
     Fault,
     /// Writes happen, and their confirmation is lost.
     Unconfirmed,
+    /// Writes have not happened, and nobody knows whether they still will.
+    Undecided,
 }
 
 /// The operations that a test may break.
@@ -41,11 +47,18 @@ pub struct BrokenStore {
     inner: Arc<dyn Store>,
     broken: Mutex<Option<(Break, When)>>,
     found: AtomicU64,
+    /// How long it takes to hear of a mark.
+    late: Mutex<Duration>,
+    /// Closed while a test holds it: see [`BrokenStore::hold_readers`].
+    readers: Gate,
+    /// Likewise: see [`BrokenStore::hold_writers`].
+    writers: Gate,
 }
 
 impl BrokenStore {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, broken: Mutex::new(None), found: AtomicU64::new(0) })
+        let (broken, found, late) = (Mutex::new(None), AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { inner, broken, found, late, readers: Gate::default(), writers: Gate::default() })
     }
 
     pub fn fail(&self, how: Break, when: When) {
@@ -61,6 +74,21 @@ impl BrokenStore {
         self.found.load(Ordering::SeqCst)
     }
 
+    /// Whoever asks for a mark hears of it only so long after it was read.
+    pub fn tell_marks_late(&self, by: Duration) {
+        *self.late.lock().unwrap() = by;
+    }
+
+    /// Whoever reads the row of a secret hears of it only once this is dropped.
+    pub async fn hold_readers(&self) -> OwnedRwLockWriteGuard<()> {
+        self.readers.clone().write_owned().await
+    }
+
+    /// Whoever writes begins only once this is dropped.
+    pub async fn hold_writers(&self) -> OwnedRwLockWriteGuard<()> {
+        self.writers.clone().write_owned().await
+    }
+
     async fn read<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match *self.broken.lock().unwrap() {
             Some((how, When::Always)) => Err(how.error()),
@@ -70,6 +98,7 @@ impl BrokenStore {
     }
 
     async fn write<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let _opened = self.writers.read().await;
         let how = self.broken.lock().unwrap().map(|(how, _)| how);
         match how {
             None => work.await,
@@ -82,6 +111,9 @@ impl BrokenStore {
     }
 }
 
+/// Open to all, until one takes it for itself.
+type Gate = Arc<RwLock<()>>;
+
 /// What no client may ever read.
 pub const INTERNALS: &str = "the internals of the store";
 
@@ -90,7 +122,7 @@ impl Break {
         match self {
             Self::Away => Error::StoreAway(INTERNALS.into()),
             Self::Fault => Error::Internal(INTERNALS.into()),
-            Self::Unconfirmed => Error::OutcomeUnknown(INTERNALS.into()),
+            Self::Unconfirmed | Self::Undecided => Error::OutcomeUnknown(INTERNALS.into()),
         }
     }
 }
@@ -102,7 +134,10 @@ impl Store for BrokenStore {
     }
 
     async fn mark(&self) -> Result<Option<Mark>, Error> {
-        self.read(self.inner.mark()).await
+        let mark = self.read(self.inner.mark()).await;
+        let late = *self.late.lock().unwrap();
+        tokio::time::sleep(late).await;
+        mark
     }
 
     fn is_remembered_elsewhere(&self) -> bool {
@@ -220,8 +255,10 @@ impl Tokens for BrokenStore {
 #[async_trait]
 impl Secrets for BrokenStore {
     async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
+        let holder = self.read(self.inner.find_holder(selector)).await;
         self.found.fetch_add(1, Ordering::SeqCst);
-        self.read(self.inner.find_holder(selector)).await
+        let _opened = self.readers.read().await;
+        holder
     }
 
     async fn replace_hash(&self, id: SecretId, old: &str, new: &str, proof: Option<&Proof>) -> Result<bool, Error> {

@@ -14,6 +14,7 @@ use tokensmith::{
     domain::{Credential, TokenChange, TokenId},
     error::Error,
     service::SETTLED_AFTER,
+    store::Tokens,
 };
 
 use super::{issue, operator};
@@ -151,6 +152,33 @@ async fn a_revocation_whose_client_hung_up_is_noticed(#[values(Backend::Sqlite, 
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_whose_client_hung_up_is_carried_to_its_end(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = Database::migrated(backend).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+    let (issued, credential) = issue(&app.service, app.root.id, &["chat"]).await;
+
+    let held = store.hold_writers().await;
+    let (service, reach, id) = (app.service.clone(), operator(app.root.id), issued.token.id);
+    let revoking = tokio::spawn(async move { service.revoke(reach, id).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    revoking.abort();
+    assert!(revoking.await.unwrap_err().is_cancelled());
+    assert!(is_accepted(&app, &credential).await);
+    drop(held);
+
+    let began = Instant::now();
+    while is_accepted(&app, &credential).await {
+        assert!(began.elapsed() < Duration::from_secs(10), "it was given up with its client");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(app.store.find_any_token(id).await.unwrap().is_none());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_of_unknown_outcome_is_looked_up_each_time(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
@@ -164,6 +192,53 @@ async fn a_revocation_of_unknown_outcome_is_looked_up_each_time(
     let revoked = app.service.revoke(operator(app.root.id), issued.token.id).await;
     assert!(matches!(revoked, Err(Error::OutcomeUnknown(_))));
     store.mend();
+
+    assert!(!is_accepted(&app, &credential).await);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_before_a_change_and_comes_after_it_does_not_count(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = Database::migrated(backend).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+
+    for _ in 0..3 {
+        let (issued, credential) = issue(&app.service, app.root.id, &["chat"]).await;
+        let (held, before) = (store.hold_readers().await, store.found());
+        let (service, early) = (app.service.clone(), credential.clone());
+        let reading = tokio::spawn(async move { service.verify(&early).await });
+        while store.found() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+
+        app.service.revoke(operator(app.root.id), issued.token.id).await.unwrap();
+        drop(held);
+
+        // It was under way, and its row was there. What it has put into the cache must let nobody else in.
+        assert!(reading.await.unwrap().is_ok());
+        assert!(!is_accepted(&app, &credential).await);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_is_committed_after_nobody_knew_is_noticed(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let database = Database::migrated(backend).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+    let (issued, credential) = issue(&app.service, app.root.id, &["chat"]).await;
+
+    store.fail(Break::Undecided, When::Writing);
+    let revoked = app.service.revoke(operator(app.root.id), issued.token.id).await;
+    assert!(matches!(revoked, Err(Error::OutcomeUnknown(_))));
+    store.mend();
+    assert!(is_accepted(&app, &credential).await, "it is not committed yet");
+    store.delete_token(operator(app.root.id), issued.token.id).await.unwrap();
 
     assert!(!is_accepted(&app, &credential).await);
 }
@@ -191,6 +266,25 @@ async fn a_hot_grant_is_read_from_sqlite_seldom_and_from_postgres_each_time(
         Backend::Sqlite => assert!(read < 500, "{read} readings"),
         Backend::Postgres => assert_eq!(read, 1000),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_others_writes_that_takes_too_long_lets_nothing_count() {
+    let database = Database::migrated(Backend::Sqlite).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+    let (_, credential) = issue(&app.service, app.root.id, &["chat"]).await;
+
+    // By the time that it is heard of, others have had time to write and to say so.
+    store.tell_marks_late(SETTLED_AFTER);
+    tokio::time::sleep(2 * SETTLED_AFTER).await;
+    let before = store.found();
+    for _ in 0..50 {
+        assert!(is_accepted(&app, &credential).await);
+        tokio::time::sleep(SETTLED_AFTER / 20).await;
+    }
+
+    assert_eq!(store.found() - before, 50);
 }
 
 #[tokio::test(flavor = "multi_thread")]

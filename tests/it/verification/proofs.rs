@@ -6,10 +6,10 @@ use rstest::rstest;
 use tokensmith::{
     domain::{Credential, Proof, Selector},
     error::Error,
-    service::{Key, Keys},
+    service::{Cost, Key, Keys, SETTLED_AFTER},
 };
 
-use super::{issue, lucky_impostor, restarted};
+use super::{issue, lucky_impostor, restarted, service};
 use crate::support::{App, Backend};
 
 /// The one that the app has.
@@ -119,4 +119,44 @@ async fn a_token_issued_without_a_key_is_proven_when_it_is_first_used(
     let (after, hasher) = restarted(&app, keys(Some(FIRST), &[]));
     after.verify(&right).await.unwrap();
     assert_eq!(hasher.verified(), 0);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_hash_comes_with_a_proof_of_its_own(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let app = App::start(backend).await;
+    let (_, right) = issue(&app.service, app.root.id, &["chat"]).await;
+    let old = proof_of(&app, &right).await;
+    let stronger = Cost { memory_kib: 128, iterations: 1, parallelism: 1 };
+
+    let (renewing, _) = service(app.store.clone(), &app, keys(Some(FIRST), &[]), stronger);
+    renewing.verify(&right).await.unwrap();
+    proven_anew(&app, right.secret.selector(), old).await;
+
+    let holder = app.store.find_holder(right.secret.selector()).await.unwrap().unwrap();
+    assert!(holder.hash.contains("m=128,"), "{}", holder.hash);
+    let (after, hasher) = restarted(&app, keys(Some(FIRST), &[]));
+    after.verify(&right).await.unwrap();
+    assert_eq!(hasher.verified(), 0);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_proven_against_one_hash_is_proven_again_against_another(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let (_, right) = issue(&app.service, app.root.id, &["chat"]).await;
+    app.service.verify(&right).await.unwrap();
+
+    // Of another text.
+    app.database
+        .execute(
+            "update token_secrets set
+                hash = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4'",
+        )
+        .await;
+    tokio::time::sleep(SETTLED_AFTER).await;
+
+    assert!(matches!(app.service.verify(&right).await, Err(Error::Unauthenticated)));
 }
