@@ -62,8 +62,7 @@ pub(super) async fn provide(config: &Config, store: &dyn Store) -> Result<Keys, 
             read(&path)?
         }
     };
-    let previous = config.server.previous_keys.iter().filter_map(|key| key.bytes()).map(|key| Key::new(*key));
-    let keys = Keys::new(Some(key), previous.collect());
+    let keys = Keys::new(Some(key), previous(config));
     if sealed.is_some_and(|sealed| !Sealer::new(&keys).knows(&sealed)) {
         tracing::warn!(
             "signing keys in the database were sealed with another server key and cannot be opened with this one; \
@@ -71,6 +70,21 @@ pub(super) async fn provide(config: &Config, store: &dyn Store) -> Result<Keys, 
         );
     }
     Ok(keys)
+}
+
+/// The keys of a command that ends at once, and needs none: with one, the tokens that it issues have a proof from the
+/// start. Whatever is wrong with a key does not keep it from revoking.
+pub(super) fn known(config: &Config) -> Keys {
+    let current = match (config.server.key.bytes(), &config.database.url) {
+        (Some(key), _) => Some(Key::new(*key)),
+        (None, DatabaseUrl::Sqlite(database)) => read(&beside(database)).ok(),
+        (None, DatabaseUrl::Postgres(_)) => None,
+    };
+    Keys::new(current, previous(config))
+}
+
+fn previous(config: &Config) -> Vec<Key> {
+    config.server.previous_keys.iter().filter_map(|key| key.bytes()).map(|key| Key::new(*key)).collect()
 }
 
 /// Asked before anything is touched: a server on Postgres has no key of its own to make.

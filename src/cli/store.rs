@@ -2,7 +2,7 @@
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode, sync::Arc};
 
-use super::{Failure, output};
+use super::{Failure, keys, output};
 use crate::{
     clock::SystemClock,
     config::{Config, DatabaseUrl},
@@ -53,10 +53,10 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
 }
 
 /// A service on the store, which must be at this program's schema, for a command that ends at once. None of them seals
-/// anything, so whatever is wrong with the server's key does not keep them from revoking.
+/// anything, so none needs the server's key.
 pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
     let store = open_store(config).await?;
-    Ok((service(config, store.clone(), &Keys::default())?, store))
+    Ok((service(config, store.clone(), &keys::known(config))?, store))
 }
 
 /// The store, which must be at this program's schema.

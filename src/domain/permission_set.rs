@@ -69,10 +69,18 @@ pub struct Needed {
 impl Needed {
     /// Needs that name as well. An empty one, like every one that is not in the catalogue, is held by nobody.
     pub fn add(&mut self, catalogue: &Catalogue, name: &str) {
+        if self.held_by_nobody {
+            return;
+        }
         match catalogue.place(name) {
             Some(place) => self.known.insert(place),
             None => self.held_by_nobody = true,
         }
+    }
+
+    /// Whether something was asked for that nobody can hold.
+    pub fn is_held_by_nobody(self) -> bool {
+        self.held_by_nobody
     }
 
     /// Whether a token that holds the set has all that is needed.

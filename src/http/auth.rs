@@ -94,8 +94,11 @@ async fn decide(request: &HttpRequest, service: &Service) -> Result<Granted, Err
 fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
     let mut needed = Needed::default();
     if !query.is_empty() {
-        for (_, value) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "permission") {
-            add(&mut needed, catalogue, &value);
+        // By every sign that somebody takes for a separator: a proxy may write its own query behind a client's text.
+        for parameter in query.split(['&', ';', '?']) {
+            for (_, value) in form_urlencoded::parse(parameter.as_bytes()).filter(|(name, _)| name == "permission") {
+                add(&mut needed, catalogue, &value);
+            }
         }
     }
     for value in headers.get_all(X_REQUIRED_PERMISSION) {
@@ -109,6 +112,10 @@ fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
 /// that was not set: in doubt it is asked for, and nobody holds it.
 fn add(needed: &mut Needed, catalogue: &Catalogue, names: &str) {
     for part in names.split(',') {
+        // However long the list is: nobody holds all of it.
+        if needed.is_held_by_nobody() {
+            return;
+        }
         let mut words = part.split_ascii_whitespace();
         needed.add(catalogue, words.next().unwrap_or_default());
         words.for_each(|name| needed.add(catalogue, name));

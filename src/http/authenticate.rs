@@ -32,18 +32,20 @@ pub(super) async fn needs_one_of<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app").clone();
-    let caller = match authorization::basic(request.headers()) {
-        Some(credential) => service.authenticate_for_one_of(&credential, permissions).await,
-        None => Err(Error::Unauthenticated),
-    };
-    match caller {
+    match prove(request.request(), permissions).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_left_body())
         }
         Err(error) => Ok(request.error_response(error).map_into_right_body()),
     }
+}
+
+/// Proves the credential of a request, which may have changed while its body arrived.
+pub(super) async fn prove(request: &HttpRequest, permissions: &[&str]) -> Result<Caller, Error> {
+    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
+    let credential = authorization::basic(request.headers()).ok_or(Error::Unauthenticated)?;
+    service.authenticate_for_one_of(&credential, permissions).await
 }
 
 impl FromRequest for Caller {

@@ -56,6 +56,9 @@ pub struct Settings {
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
+/// What lets a caller look tokens up: either of them.
+const MAY_INTROSPECT: [&str; 2] = [INTROSPECTION, MANAGEMENT];
+
 /// SignalWire's compatibility API.
 const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 
@@ -66,7 +69,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(web::resource("/auth/{anything:.*}").route(web::route().to(auth::answer)))
         .service(
             web::resource("/oauth/introspect")
-                .wrap(from_fn(|request, next| authenticate::needs_one_of(&[INTROSPECTION, MANAGEMENT], request, next)))
+                .wrap(from_fn(|request, next| authenticate::needs_one_of(&MAY_INTROSPECT, request, next)))
                 .wrap(from_fn(dialect::oauth))
                 .route(web::post().to(introspect::answer)),
         )

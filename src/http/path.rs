@@ -6,12 +6,12 @@ use std::{
     pin::Pin,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web::Data};
 
 use crate::{
     domain::{ProjectId, Reach, TokenId},
     error::Error,
-    service::{Caller, Service},
+    service::{Caller, Service, Subject},
 };
 
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
@@ -30,9 +30,14 @@ impl FromRequest for AtProject {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (service, caller) = who(request, payload);
         let project = ProjectId::parse(request.match_info().query("project"));
+        let asks_to_change = asks_to_change(request);
         Box::pin(async move {
             let project = project.ok_or(Error::MalformedId)?;
-            Ok(Self(service.reach(&caller.await?, project).await?))
+            let reach = service.reach(&caller.await?, project).await;
+            if asks_to_change {
+                settle_if_gone(&service, &reach, Subject::Project(project)).await;
+            }
+            Ok(Self(reach?))
         })
     }
 }
@@ -45,14 +50,33 @@ impl FromRequest for AtToken {
         let (service, caller) = who(request, payload);
         let project = request.match_info().get("project").map(ProjectId::parse);
         let token = TokenId::parse(request.match_info().query("token"));
+        let asks_to_change = asks_to_change(request);
         Box::pin(async move {
             let caller = caller.await?;
             let project = project.unwrap_or(Some(caller.project()));
             let (project, token) = project.zip(token).ok_or(Error::MalformedId)?;
-            let reach = service.reach(&caller, project).await?;
-            let token = service.find_token(reach, token).await?;
-            Ok(Self(reach, token.id))
+            let reach = service.reach(&caller, project).await;
+            if asks_to_change {
+                settle_if_gone(&service, &reach, Subject::Project(project)).await;
+            }
+            let reach = reach?;
+            let found = service.find_token(reach, token).await;
+            if asks_to_change {
+                settle_if_gone(&service, &found, Subject::Token(token)).await;
+            }
+            Ok(Self(reach, found?.id))
         })
+    }
+}
+
+fn asks_to_change(request: &HttpRequest) -> bool {
+    ![Method::GET, Method::HEAD].contains(request.method())
+}
+
+/// The write itself is never reached, so what it would see to is seen to here.
+async fn settle_if_gone<T>(service: &Service, found: &Result<T, Error>, subject: Subject) {
+    if matches!(found, Err(Error::ProjectNotFound | Error::TokenNotFound)) {
+        service.settle(subject).await;
     }
 }
 

@@ -22,14 +22,15 @@ mod verify;
 use std::sync::Arc;
 
 pub use bootstrap::Bootstrapped;
-pub use grants::{Grant, Granted, SETTLED_AFTER, Watch};
+pub use grants::{Grant, Granted, Subject, Watch};
 pub use hasher::{Cost, Hasher};
 pub use keys::{Key, Keys};
 pub use list::MOST_ROWS;
 pub use projects::CreatedProject;
+pub use proof::ProofKeys;
 pub use reach::Caller;
 pub use seal::Sealer;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Semaphore};
 use uuid::Uuid;
 
 use crate::{
@@ -53,9 +54,11 @@ pub struct Service {
     changes: Arc<grants::Changes>,
     grants: grants::Grants,
     flights: flights::Flights,
-    proofs: proof::ProofKeys,
+    proofs: ProofKeys,
     renewals: renew::Renewals,
-    /// Where writes go on whose client has gone.
+    /// Permits for changes, which go on when their client has gone.
+    changing: Arc<Semaphore>,
+    /// Where they do.
     runtime: Handle,
 }
 
@@ -80,7 +83,7 @@ impl Service {
         keys: &Keys,
     ) -> Self {
         let changes = Arc::new(grants::Changes::new());
-        let proofs = proof::ProofKeys::new(keys);
+        let proofs = ProofKeys::new(keys);
         Self {
             sealer: Sealer::new(keys),
             digests: digest::Digests::new(),
@@ -89,6 +92,7 @@ impl Service {
             flights: flights::Flights::new(hasher.clone()),
             renewals: renew::Renewals::start(store.clone(), hasher.clone(), proofs.clone()),
             proofs,
+            changing: Arc::new(Semaphore::new(change::AT_ONCE)),
             runtime: Handle::current(),
             store,
             hasher,

@@ -17,7 +17,7 @@ const ID_LABEL: &[u8] = b"tokensmith-proof-key-id-1";
 
 /// The keys that this process can prove with: the current one makes proofs, all of them judge.
 #[derive(Clone, Default)]
-pub(super) struct ProofKeys {
+pub struct ProofKeys {
     current: Option<ProofKey>,
     previous: Vec<ProofKey>,
 }
@@ -44,7 +44,7 @@ pub(super) enum Judgement {
 
 impl ProofKeys {
     /// Those that follow from the server's.
-    pub(super) fn new(keys: &Keys) -> Self {
+    pub fn new(keys: &Keys) -> Self {
         Self {
             current: keys.derive(LABEL).as_ref().map(ProofKey::new),
             previous: keys.derive_previous(LABEL).iter().map(ProofKey::new).collect(),
@@ -57,7 +57,7 @@ impl ProofKeys {
     }
 
     /// A proof that the secret belongs to the row and its hash; `None` without a current key.
-    pub(super) fn prove(&self, row: SecretId, phc: &str, secret: &Secret) -> Option<Proof> {
+    pub fn prove(&self, row: SecretId, phc: &str, secret: &Secret) -> Option<Proof> {
         self.current.as_ref().map(|key| Proof::new(key.id, key.mac(row, phc, secret).finalize().into_bytes().into()))
     }
 

@@ -1,6 +1,6 @@
 //! We find out how far someone reaches: from a credential to a caller, from a caller to a project of its tree.
 
-use super::{Grant, Service};
+use super::{Grant, Service, Subject};
 use crate::{
     domain::{Actor, Credential, Needed, ProjectId, Reach, Token, TokenId},
     error::Error,
@@ -107,10 +107,11 @@ impl Service {
     /// # Errors
     /// [`Error::ProjectNotFound`].
     pub async fn operator_reach(&self, project: ProjectId) -> Result<Reach, Error> {
-        match self.store.find_project(project).await? {
-            Some(_) => Ok(Reach { actor: Actor::Operator, project }),
-            None => Err(Error::ProjectNotFound),
+        if self.store.find_project(project).await?.is_none() {
+            self.settle(Subject::Project(project)).await;
+            return Err(Error::ProjectNotFound);
         }
+        Ok(Reach { actor: Actor::Operator, project })
     }
 
     /// The operator at the project that a token belongs to, with the token.
@@ -118,8 +119,11 @@ impl Service {
     /// # Errors
     /// [`Error::TokenNotFound`].
     pub async fn operator_reach_of(&self, token: TokenId) -> Result<(Reach, Token), Error> {
-        let token = self.store.find_any_token(token).await?.ok_or(Error::TokenNotFound)?;
-        Ok((Reach { actor: Actor::Operator, project: token.project }, token))
+        let Some(found) = self.store.find_any_token(token).await? else {
+            self.settle(Subject::Token(token)).await;
+            return Err(Error::TokenNotFound);
+        };
+        Ok((Reach { actor: Actor::Operator, project: found.project }, found))
     }
 
     /// Finds a token within reach.

@@ -7,46 +7,55 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
+
+use super::SETTLED_AFTER;
 
 /// The claim of this process to the file. The system ends it with the process, however that dies.
 #[derive(Debug)]
 pub(super) struct Claim {
     path: PathBuf,
-    /// The locked file. Written by whoever takes the claim or lets it go.
-    held: Mutex<Option<File>>,
+    /// The locked file, and since when. Written by whoever takes the claim or lets it go.
+    held: Mutex<Option<(File, Instant)>>,
 }
 
 impl Claim {
     /// A claim beside that database. Nothing is claimed yet.
     pub(super) fn beside(database: &Path) -> Self {
-        let mut path = database.as_os_str().to_owned();
+        // One file may have several names, of which SQLite takes the last: so that they have one lock.
+        let mut path = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
         path.push(".lock");
         Self { path: PathBuf::from(path), held: Mutex::default() }
     }
 
     /// Takes it, unless another process has. Returns whether this one has it now.
     pub(super) fn take(&self) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         // A file that was deleted locks nobody out.
-        if held.as_ref().is_some_and(|file| !is_at(file, &self.path)) {
+        if held.as_ref().is_some_and(|(file, _)| !is_at(file, &self.path)) {
             *held = None;
         }
         if held.is_none() {
-            *held = lock(&self.path).ok();
+            *held = lock(&self.path).ok().map(|file| (file, Instant::now()));
         }
         held.is_some()
     }
 
-    /// Whether this process has it.
-    pub(super) fn is_held(&self) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Whether this process has it, and has had it for so long that whoever had it before remembers nothing any more.
+    pub(super) fn is_settled(&self) -> bool {
+        let held = self.held();
+        held.as_ref().is_some_and(|(file, since)| since.elapsed() >= SETTLED_AFTER && is_at(file, &self.path))
     }
 
     /// Lets it go.
     pub(super) fn release(&self) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.held() = None;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<(File, Instant)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,6 +12,8 @@ pub mod postgres;
 mod sql;
 pub mod sqlite;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -54,6 +56,10 @@ pub struct Mark {
     /// What it saw.
     pub version: i64,
 }
+
+/// How long after a change of the store another process that remembers what it read has acted on it. Whoever takes
+/// something away waits so long before it says so, where there may be such a process.
+pub const SETTLED_AFTER: Duration = Duration::from_millis(200);
 
 /// A token to be written, with what rests of its secret.
 #[derive(Clone, Copy, Debug)]

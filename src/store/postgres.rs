@@ -42,31 +42,43 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
             ("statement_timeout", format!("{}s", seconds + 3)),
             ("idle_in_transaction_session_timeout", format!("{}s", seconds + 3)),
         ]);
-    let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections)
-        .acquire_timeout(options.time_limit)
-        // A ping for each query costs more than the query; what breaks unnoticed is tried once more.
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let standby: bool =
-                    sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut *connection).await?;
-                if standby {
-                    tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
-                    return Err(sqlx::Error::Configuration("the Postgres server is a standby".into()));
-                }
-                Ok(())
+    let pool = |connections| {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(options.time_limit)
+            // A ping for each query costs more than the query; what breaks unnoticed is tried once more.
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let standby: bool =
+                        sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut *connection).await?;
+                    if standby {
+                        tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
+                        return Err(sqlx::Error::Configuration("the Postgres server is a standby".into()));
+                    }
+                    Ok(())
+                })
             })
-        })
-        .connect_lazy_with(connect);
-    Arc::new(SqlStore::<Postgres>::new(pool, catalogue, options.time_limit))
+    };
+    // Writers hold their connections while they wait for each other's locks. Those that read, and let requests in, have
+    // connections of their own, which cannot write at all.
+    let of_readers = options.max_connections.div_ceil(2);
+    let of_writers = options.max_connections - of_readers;
+    let (readers, writer) = if of_writers == 0 {
+        let shared = pool(of_readers).connect_lazy_with(connect);
+        (shared.clone(), shared)
+    } else {
+        let reading = connect.clone().options([("default_transaction_read_only", "on")]);
+        (pool(of_readers).connect_lazy_with(reading), pool(of_writers).connect_lazy_with(connect))
+    };
+    Arc::new(SqlStore::<Postgres>::new(readers, writer, catalogue, options.time_limit))
 }
 
 impl SqlStore<Postgres> {
-    fn new(pool: PgPool, catalogue: Arc<Catalogue>, time_limit: Duration) -> Self {
+    fn new(readers: PgPool, writer: PgPool, catalogue: Arc<Catalogue>, time_limit: Duration) -> Self {
         Self {
-            readers: pool.clone(),
-            writer: pool,
+            readers,
+            writer,
             file: None,
             writers_opened: Arc::default(),
             claim: None,
@@ -106,6 +118,7 @@ impl Store for SqlStore<Postgres> {
     }
 
     async fn close(&self) {
+        self.at_home(self.readers.close()).await;
         self.at_home(self.writer.close()).await;
     }
 }

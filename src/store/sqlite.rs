@@ -163,7 +163,7 @@ impl Store for SqlStore<Sqlite> {
     }
 
     fn is_remembered_elsewhere(&self) -> bool {
-        !self.claim.as_ref().is_some_and(Claim::is_held)
+        !self.claim.as_ref().is_some_and(Claim::is_settled)
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@
 mod memory;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -16,7 +16,10 @@ use tokio::{runtime::Handle, sync::watch};
 use memory::Memory;
 
 use super::{Hasher, digest::Digest};
-use crate::{domain::Secret, error::Error};
+use crate::{
+    domain::{Secret, Selector},
+    error::Error,
+};
 
 /// The questions under way, and what came of the last ones.
 pub(super) struct Flights(Arc<Shared>);
@@ -24,9 +27,21 @@ pub(super) struct Flights(Arc<Shared>);
 struct Shared {
     hasher: Hasher,
     memory: Memory,
-    under_way: Mutex<HashMap<Digest, watch::Receiver<Option<Outcome>>>>,
+    under_way: Mutex<UnderWay>,
     runtime: Handle,
 }
+
+/// The flights that have not landed.
+#[derive(Default)]
+struct UnderWay {
+    flights: HashMap<Digest, watch::Receiver<Option<Outcome>>>,
+    /// How many of them are of one selector.
+    of_selector: HashMap<Selector, usize>,
+}
+
+/// So many questions about one selector at once: more than one, so that the right secret need not wait behind a wrong
+/// one; few, so that they leave the slots to others.
+const OF_ONE_SELECTOR: usize = 2;
 
 /// What is told to all who asked.
 #[derive(Clone, Debug)]
@@ -66,7 +81,7 @@ impl Flights {
 
     fn join(&self, fact: Digest, secret: &Secret, phc: &str) -> Result<watch::Receiver<Option<Outcome>>, Error> {
         let mut under_way = self.0.under_way();
-        if let Some(flight) = under_way.get(&fact) {
+        if let Some(flight) = under_way.flights.get(&fact) {
             return Ok(flight.clone());
         }
         let selector = secret.selector();
@@ -74,13 +89,15 @@ impl Flights {
         if let Some(known) = self.0.memory.recall(&fact) {
             return Ok(watch::channel(Some(if known { Outcome::Matches } else { Outcome::Differs })).1);
         }
-        if !self.0.memory.may_run(selector, Instant::now()) {
+        let of_selector = under_way.of_selector.get(&selector).copied().unwrap_or_default();
+        if of_selector >= OF_ONE_SELECTOR || !self.0.memory.may_run(selector, Instant::now()) {
             return Err(Error::Overloaded);
         }
         let (sender, receiver) = watch::channel(None);
-        under_way.insert(fact, receiver.clone());
+        under_way.flights.insert(fact, receiver.clone());
+        under_way.of_selector.insert(selector, of_selector + 1);
         drop(under_way);
-        let landing = Landing { shared: self.0.clone(), fact };
+        let landing = Landing { shared: self.0.clone(), fact, selector };
         let (text, phc) = (secret.reveal(), phc.to_owned());
         self.0.runtime.spawn(async move {
             let outcome = match landing.shared.hasher.verify(text, phc).await {
@@ -103,7 +120,7 @@ impl Flights {
 }
 
 impl Shared {
-    fn under_way(&self) -> MutexGuard<'_, HashMap<Digest, watch::Receiver<Option<Outcome>>>> {
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
         // Every change under the lock is one step.
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,10 +130,18 @@ impl Shared {
 struct Landing {
     shared: Arc<Shared>,
     fact: Digest,
+    selector: Selector,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.shared.under_way().remove(&self.fact);
+        let mut under_way = self.shared.under_way();
+        under_way.flights.remove(&self.fact);
+        if let Entry::Occupied(mut count) = under_way.of_selector.entry(self.selector) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }

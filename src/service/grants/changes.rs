@@ -7,7 +7,7 @@
 //! nobody has to find and remove it, and filling and changing need no common lock.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,7 @@ pub(in crate::service) struct Stamp(pub(super) u64);
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::service) enum Subject {
+pub enum Subject {
     /// A token and its secrets.
     Token(TokenId),
     /// A project and its tokens.
@@ -41,6 +41,8 @@ pub(in crate::service) struct Changes {
     floor: AtomicU64,
     /// Until when nobody else can have changed something unnoticed: nanoseconds since `began`. Set by the watch.
     alone_until: AtomicU64,
+    /// Whether the watch has ended, for good. Set by whoever ended it, while it may still be at its last look.
+    is_unwatched: AtomicBool,
     began: Instant,
 }
 
@@ -51,6 +53,7 @@ impl Changes {
             groups: (0..GROUPS).map(|_| AtomicU64::new(0)).collect(),
             floor: AtomicU64::new(0),
             alone_until: AtomicU64::new(0),
+            is_unwatched: AtomicBool::new(false),
             began: Instant::now(),
         }
     }
@@ -80,12 +83,21 @@ impl Changes {
 
     /// Somebody looked at `since`, and what others had changed until then is applied.
     pub(super) fn is_alone(&self, since: Instant, lease: Duration) {
-        self.alone_until.fetch_max(nanos((since + lease).duration_since(self.began)), Ordering::AcqRel);
+        self.alone_until.fetch_max(nanos((since + lease).duration_since(self.began)), Ordering::SeqCst);
+        if self.is_unwatched.load(Ordering::SeqCst) {
+            self.is_alone_no_more();
+        }
+    }
+
+    /// Others may write unnoticed from now on.
+    pub(super) fn is_alone_no_more(&self) {
+        self.alone_until.store(0, Ordering::SeqCst);
     }
 
     /// Nobody looks any more.
-    pub(super) fn is_alone_no_more(&self) {
-        self.alone_until.store(0, Ordering::Release);
+    pub(super) fn is_watched_no_more(&self) {
+        self.is_unwatched.store(true, Ordering::SeqCst);
+        self.is_alone_no_more();
     }
 
     /// Whether what was read at that stamp still counts.
@@ -103,7 +115,7 @@ impl Changes {
             Subject::Token(id) => id.as_uuid(),
             Subject::Project(id) => id.as_uuid(),
         };
-        // Ids are random, and ours.
+        // Our ids are random. Whoever asks for others makes a group be read again, and no more.
         let [a, b, ..] = id.into_bytes();
         &self.groups[usize::from(u16::from_be_bytes([a, b])) % GROUPS]
     }
@@ -189,8 +201,22 @@ mod tests {
 
         changes.is_alone_no_more();
         assert!(!changes.has_none_since(changes.note(), token, project));
+        changes.is_alone(Instant::now(), LEASE);
+        assert!(changes.has_none_since(changes.note(), token, project));
+        let changes = Changes::new();
         let long_ago = Instant::now().checked_sub(LEASE).unwrap_or_else(Instant::now);
         changes.is_alone(long_ago, Duration::ZERO);
+        assert!(!changes.has_none_since(changes.note(), token, project));
+    }
+
+    #[test]
+    fn the_last_look_of_a_watch_that_has_ended_lets_nothing_count() {
+        let (token, project) = ids();
+        let changes = alone();
+
+        changes.is_watched_no_more();
+        changes.is_alone(Instant::now(), LEASE);
+
         assert!(!changes.has_none_since(changes.note(), token, project));
     }
 }

@@ -23,8 +23,9 @@ use quick_cache::{
 };
 use subtle::ConstantTimeEq;
 
-pub(super) use changes::{Changes, Stamp, Subject};
-pub use watch::{SETTLED_AFTER, Watch};
+pub use changes::Subject;
+pub(super) use changes::{Changes, Stamp};
+pub use watch::Watch;
 
 use super::digest::Digest;
 use crate::{

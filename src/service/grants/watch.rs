@@ -13,11 +13,7 @@ use std::{
 use tokio::{task::JoinHandle, time::sleep};
 
 use super::Changes;
-use crate::store::{Mark, Store};
-
-/// How long after a change of the store the watch of another process has acted on it. Whoever takes something away
-/// waits so long before it says so, where another process may remember: see `service/change.rs`.
-pub const SETTLED_AFTER: Duration = Duration::from_millis(200);
+use crate::store::{Mark, SETTLED_AFTER, Store};
 
 const EVERY: Duration = Duration::from_millis(50);
 
@@ -26,6 +22,7 @@ const WHILE_ANOTHER: Duration = Duration::from_millis(500);
 
 /// Shorter than [`SETTLED_AFTER`] by more than a clock goes wrong in it.
 const LEASE: Duration = Duration::from_millis(150);
+const _: () = assert!(LEASE.as_millis() < SETTLED_AFTER.as_millis());
 
 /// The task that watches. It ends when this is dropped, and with it cached grants cease to count.
 #[must_use = "the watch ends when it is dropped"]
@@ -42,8 +39,9 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        // It may be at a look, which ends by itself.
         self.task.abort();
-        self.changes.is_alone_no_more();
+        self.changes.is_watched_no_more();
     }
 }
 
@@ -64,6 +62,7 @@ async fn watch(store: Arc<dyn Store>, changes: Arc<Changes>) {
             // Others may remember, or share the store: this process does not. What it knew until now is too old when
             // it may again.
             Ok(None) => {
+                changes.is_alone_no_more();
                 last = None;
                 sleep(WHILE_ANOTHER).await;
             }

@@ -45,7 +45,9 @@ impl<DB: Database> SqlStore<DB> {
 impl<DB: Database> Lent<DB> {
     /// Gives it back in good order.
     pub(crate) fn give_back(mut self) {
-        self.connection = None;
+        if let Some(connection) = self.connection.take() {
+            self.runtime.spawn(put_back(connection, self.patience));
+        }
     }
 }
 
@@ -69,10 +71,19 @@ impl<DB: Database> Drop for Lent<DB> {
         let patience = self.patience;
         self.runtime.spawn(async move {
             let in_order = timeout(patience, async { Connection::begin(&mut *connection).await?.rollback().await });
-            if !matches!(in_order.await, Ok(Ok(()))) {
+            if matches!(in_order.await, Ok(Ok(()))) {
+                put_back(connection, patience).await;
+            } else {
                 // Nothing is said to the other end: it may not be listening.
                 drop(connection.detach());
             }
         });
     }
+}
+
+/// The pool asks each connection that comes back whether it still answers, and waits for that without end; one on a
+/// network that has gone silent would keep its place for ever. What takes too long is closed.
+async fn put_back<DB: Database>(mut connection: PoolConnection<DB>, patience: Duration) {
+    // What the pool does when a connection is dropped, where it cannot be given up.
+    let _closed = timeout(patience, connection.return_to_pool()).await;
 }

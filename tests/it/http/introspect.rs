@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{CHALLENGE, assert_common};
 use crate::support::{
-    Answer, App, Backend, Break, BrokenStore, Database, INTERNALS, Options, Project, When, basic, catalogue,
+    Answer, App, Backend, Break, BrokenStore, Database, INTERNALS, Options, Project, Raw, When, basic, catalogue,
 };
 
 const PATH: &str = "/oauth/introspect";
@@ -159,6 +159,33 @@ async fn the_caller_comes_first_then_the_method_then_the_body(
     }
     let request = app.authorized(Method::POST, PATH, &root).form(&[("token", secret.as_str()), ("extra", "1")]);
     assert_eq!(Answer::to(request).await.json()["active"], true);
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_is_revoked_while_its_body_arrives_is_told_nothing(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut app = App::start(backend).await;
+    let root = app.root.clone();
+    let (id, secret) = app.issue(&root, &["introspection"]).await;
+    let body = format!("token={}", root.secret);
+    let (first, rest) = body.split_at(10);
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n",
+        basic(&format!("{}:{secret}", root.id)),
+        body.len()
+    );
+    let mut client = Raw::connect(&app).await;
+
+    client.send(head + first).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(Answer::to(app.authorized(Method::DELETE, &root.token(&id), &root)).await.status, 204);
+    client.send(rest).await;
+
+    assert_error(&client.answer().await.unwrap(), 401, "invalid_client", "revoked");
     app.stop().await;
 }
 

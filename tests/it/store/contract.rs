@@ -9,7 +9,7 @@ use tokensmith::{
     },
     entropy::{Entropy, SystemEntropy},
     error::Error,
-    store::TokenRows,
+    store::{SETTLED_AFTER, TokenRows},
 };
 
 use super::{assert_whole, credential, issue, name, operator, token_id};
@@ -323,17 +323,61 @@ async fn one_process_at_most_remembers_what_it_reads_of_a_file() {
 
     assert!(one.mark().await.unwrap().is_some());
     assert_eq!(other.mark().await.unwrap(), None);
+    assert!(one.is_remembered_elsewhere(), "whoever had it before may remember for a moment");
+    tokio::time::sleep(SETTLED_AFTER).await;
     assert!(!one.is_remembered_elsewhere() && other.is_remembered_elsewhere());
 
     let mut lock = database.path().into_os_string();
     lock.push(".lock");
     std::fs::remove_file(lock).unwrap();
+    assert!(one.is_remembered_elsewhere(), "another may have the next one");
     assert!(other.mark().await.unwrap().is_some(), "a file that was deleted locks nobody out");
     assert_eq!(one.mark().await.unwrap(), None, "and gives nobody a claim");
     assert!(one.is_remembered_elsewhere());
 
     other.close().await;
     assert!(one.mark().await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_two_names_is_remembered_by_one_process() {
+    let database = Database::migrated(Backend::Sqlite).await;
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    let path = elsewhere.path().join("linked.db");
+    std::os::unix::fs::symlink(database.path(), &path).unwrap();
+    let time_limit = std::time::Duration::from_secs(5);
+    let options = tokensmith::store::sqlite::Options { path, readers: 1, time_limit };
+    let (one, other) = (database.open(catalogue()), tokensmith::store::sqlite::open(&options, catalogue().into()));
+
+    assert!(one.mark().await.unwrap().is_some());
+    assert_eq!(other.mark().await.unwrap(), None);
+}
+
+/// Writers wait for each other's locks with their connections in hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_that_wait_for_each_other_keep_nobody_from_being_verified() {
+    let app = App::start(Backend::Postgres).await;
+    let token = issue(&app.service, app.root.id, "one").await;
+    let mut holder = app.database.postgres().await;
+    sqlx::raw_sql("begin; select 1 from tokens for update").execute(&mut holder).await.unwrap();
+    let (store, id) = (app.store.clone(), token.token.id);
+    let change = TokenChange { name: Some(name("renamed")), permissions: None };
+    let writers: Vec<_> = (0..20)
+        .map(|_| {
+            let (store, change, root) = (store.clone(), change.clone(), app.root.id);
+            tokio::spawn(async move { store.update_token(operator(root), id, &change, NOW).await.map(|_| ()) })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+
+    let found = store.find_holder(token.secret.selector()).await.unwrap();
+
+    assert_eq!(found.map(|holder| holder.token), Some(id));
+    assert!(writers.iter().all(|writer| !writer.is_finished()), "they still waited");
+    sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
+    for writer in writers {
+        let _told = writer.await.unwrap();
+    }
 }
 
 #[rstest]

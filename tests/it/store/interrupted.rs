@@ -142,7 +142,7 @@ async fn connections_that_go_silent_are_given_up_and_replaced() {
     let limit = Duration::from_secs(1);
     let database = Database::migrated(Backend::Postgres).await;
     let (line, store, project) = by_line(&database, limit).await;
-    // Both connections of the pool are open.
+    // The one that writes is open, and has just been used: it may still be asked whether it is in order.
     let (left, right) = tokio::join!(write(&*store, project.id), write(&*store, project.id));
     left.1.unwrap();
     right.1.unwrap();

@@ -116,6 +116,34 @@ async fn many_who_ask_the_same_at_once_share_one_run(#[values(Backend::Sqlite, B
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_lucky_impostors_of_one_token_leaves_argon2_to_others(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let slow = Cost { memory_kib: 32 * 1024, iterations: 4, parallelism: 1 };
+    let (slowly, hasher) = service(app.store.clone(), &app, Keys::default(), slow);
+    let (issued, right) = issue(&slowly, app.root.id, &["chat"]).await;
+    let impostors: Vec<_> = (0..8).map(|_| lucky_impostor(&issued.secret)).collect();
+    let slowly = Arc::new(slowly);
+
+    let asking: Vec<_> = impostors
+        .into_iter()
+        .map(|secret| {
+            let (service, credential) = (slowly.clone(), Credential { secret, ..right.clone() });
+            tokio::spawn(async move { service.verify(&credential).await })
+        })
+        .collect();
+    let mut told = Vec::new();
+    for task in asking {
+        told.push(task.await.unwrap().map(|_| ()));
+    }
+
+    assert!(told.iter().all(|told| matches!(told, Err(Error::Unauthenticated | Error::Overloaded))), "{told:?}");
+    assert!(hasher.verified() <= 2, "{} runs", hasher.verified());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn hanging_up_makes_argon2_run_no_second_time(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let app = App::start(backend).await;
     let slow = Cost { memory_kib: 32 * 1024, iterations: 4, parallelism: 1 };

@@ -1,49 +1,20 @@
 //! What was taken away is not accepted once that was answered: whoever did it, and whatever runs at the same time.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use reqwest::Method;
 use rstest::rstest;
 use tokensmith::{
-    domain::{Credential, TokenChange, TokenId},
+    domain::{TokenChange, TokenId},
     error::Error,
-    service::SETTLED_AFTER,
-    store::Tokens,
+    store::{SETTLED_AFTER, Tokens},
 };
 
-use super::{issue, operator};
-use crate::support::{Answer, App, Backend, Break, BrokenStore, Database, Operator, Options, When, catalogue};
-
-async fn is_accepted(app: &App, credential: &Credential) -> bool {
-    match app.service.verify(credential).await {
-        Ok(_) => true,
-        Err(Error::Unauthenticated) => false,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// Verifies all the time, so that something is always about to be cached.
-fn keep_verifying(app: &App, credential: &Credential) -> (Arc<AtomicBool>, Vec<tokio::task::JoinHandle<()>>) {
-    let ends = Arc::new(AtomicBool::new(false));
-    let tasks = (0..4)
-        .map(|_| {
-            let (service, credential, ends) = (app.service.clone(), credential.clone(), ends.clone());
-            tokio::spawn(async move {
-                while !ends.load(Ordering::Relaxed) {
-                    let _either = service.verify(&credential).await;
-                    tokio::task::yield_now().await;
-                }
-            })
-        })
-        .collect();
-    (ends, tasks)
-}
+use super::{is_accepted, issue, keep_verifying, operator};
+use crate::support::{Answer, App, Backend, Break, BrokenStore, Database, Options, When, catalogue};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +39,70 @@ async fn a_revoked_token_is_not_accepted_once_that_is_answered_whatever_is_being
         }
         assert!(!is_accepted(&app, &credential).await);
     }
+}
+
+/// A commit that its own process has not applied yet: the next to ask finds nothing to take away.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_told_that_nothing_is_there_to_be_changed_may_conclude_that_it_is_dead(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("DELETE", "PATCH", "DELETE of its project", "PATCH at its project")] call: &str,
+) {
+    let mut app = App::start(backend).await;
+    let (root, child) = (app.root.clone(), app.subproject("Child").await);
+    let (issued, credential) = issue(&app.service, child.id, &["chat"]).await;
+    tokio::time::sleep(SETTLED_AFTER).await;
+    assert!(is_accepted(&app, &credential).await);
+
+    let token = format!("/api/project/tokens/{}", issued.token.id);
+    let request = match call {
+        "DELETE" => app.authorized(Method::DELETE, &token, &root),
+        "PATCH" => app.authorized(Method::PATCH, &token, &root).json(&serde_json::json!({ "name": "x" })),
+        "DELETE of its project" => app.authorized(Method::DELETE, &format!("/api/projects/{}", child.id), &root),
+        _ => {
+            let request = app.authorized(Method::PATCH, &child.token(&issued.token.id.to_string()), &root);
+            request.json(&serde_json::json!({ "name": "x" }))
+        }
+    };
+    if call.contains("project") {
+        app.store.delete_project(operator(child.id)).await.unwrap();
+    } else {
+        app.store.delete_token(operator(child.id), issued.token.id).await.unwrap();
+    }
+    assert_eq!(Answer::to(request).await.status, 404);
+
+    assert!(!is_accepted(&app, &credential).await);
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_changes_at_once_go_on_without_their_clients_and_the_next_is_told_to_come_again(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const AT_ONCE: usize = 64;
+    let database = Database::migrated(backend).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+    let (issued, _) = issue(&app.service, app.root.id, &["chat"]).await;
+    let reach = operator(app.root.id);
+    let rename = TokenChange { name: Some(tokensmith::domain::Name::parse("renamed").unwrap()), permissions: None };
+    let held = store.hold_writers().await;
+
+    let clients: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let (service, rename) = (app.service.clone(), rename.clone());
+            tokio::spawn(async move { service.update_token(reach, issued.token.id, &rename).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    clients.iter().for_each(tokio::task::JoinHandle::abort);
+    let refused = app.service.update_token(reach, issued.token.id, &rename).await;
+    drop(held);
+    let after = app.service.update_token(reach, issued.token.id, &rename).await;
+
+    assert!(matches!(refused, Err(Error::Overloaded)), "{refused:?}");
+    assert_eq!(after.unwrap().name.as_str(), "renamed");
 }
 
 #[rstest]
@@ -266,90 +301,4 @@ async fn a_hot_grant_is_read_from_sqlite_seldom_and_from_postgres_each_time(
         Backend::Sqlite => assert!(read < 500, "{read} readings"),
         Backend::Postgres => assert_eq!(read, 1000),
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_look_at_others_writes_that_takes_too_long_lets_nothing_count() {
-    let database = Database::migrated(Backend::Sqlite).await;
-    let store = BrokenStore::new(database.open(catalogue()));
-    let app = App::start_on(database, store.clone(), Options::default()).await;
-    let (_, credential) = issue(&app.service, app.root.id, &["chat"]).await;
-
-    // By the time that it is heard of, others have had time to write and to say so.
-    store.tell_marks_late(SETTLED_AFTER);
-    tokio::time::sleep(2 * SETTLED_AFTER).await;
-    let before = store.found();
-    for _ in 0..50 {
-        assert!(is_accepted(&app, &credential).await);
-        tokio::time::sleep(SETTLED_AFTER / 20).await;
-    }
-
-    assert_eq!(store.found() - before, 50);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_others_write_to_a_file_is_noticed_when_they_say_so() {
-    let app = App::start(Backend::Sqlite).await;
-
-    for _ in 0..5 {
-        let (_, credential) = issue(&app.service, app.root.id, &["chat"]).await;
-        let (ends, tasks) = keep_verifying(&app, &credential);
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        assert!(is_accepted(&app, &credential).await);
-
-        app.database.execute("delete from tokens where permissions = 'chat'").await;
-        tokio::time::sleep(SETTLED_AFTER).await;
-        assert!(!is_accepted(&app, &credential).await);
-
-        ends.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
-    }
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_command_line_takes_away_a_running_server_refuses_when_it_returns(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let operator = Operator::migrated(backend).await;
-    let root = operator.project("Acme");
-    let binary = operator.serve();
-    let ask = async |query: &str, secret: &str| {
-        let request = binary.request(Method::GET, &format!("/auth{query}"));
-        Answer::to(request.header("authorization", format!("Bearer {secret}"))).await.status
-    };
-
-    for round in 0..3 {
-        let (id, secret) = binary.issue(&root).await;
-        for _ in 0..20 {
-            assert_eq!(ask("?permission=management", &secret).await, 200);
-        }
-        operator.run(&["token", "update", &id, "-p", "chat"]).done();
-        assert_eq!(ask("?permission=management", &secret).await, 403, "round {round}");
-        for _ in 0..20 {
-            assert_eq!(ask("?permission=chat", &secret).await, 200);
-        }
-        operator.run(&["token", "revoke", &id]).done();
-        assert_eq!(ask("", &secret).await, 401, "round {round}");
-    }
-
-    assert_eq!(ask("", &root.secret).await, 200);
-    operator.run(&["project", "delete", "--yes", &root.id.to_string()]).done();
-    assert_eq!(ask("", &root.secret).await, 401);
-    binary.stop();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_watch_no_cached_grant_counts() {
-    let mut app = App::start(Backend::Sqlite).await;
-    let (_, credential) = issue(&app.service, app.root.id, &["chat"]).await;
-    tokio::time::sleep(Duration::from_millis(60)).await;
-    assert!(is_accepted(&app, &credential).await);
-
-    app.stop_watching();
-    app.database.execute("delete from tokens where permissions = 'chat'").await;
-
-    assert!(!is_accepted(&app, &credential).await);
 }

@@ -2,13 +2,18 @@
 
 mod argon2;
 mod changes;
+mod others;
 mod proofs;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokensmith::{
     domain::{Actor, Credential, Issued, Name, NewToken, ProjectId, Reach, Secret},
     entropy::{Entropy, SystemEntropy},
+    error::Error,
     service::{Cost, Hasher, Keys, Limits, Service},
     store::Store,
 };
@@ -54,4 +59,29 @@ fn impostor(secret: &Secret) -> Secret {
 fn lucky_impostor(secret: &Secret) -> Secret {
     let check = secret.check();
     std::iter::repeat_with(|| impostor(secret)).find(|impostor| impostor.check().matches(&check)).unwrap()
+}
+
+async fn is_accepted(app: &App, credential: &Credential) -> bool {
+    match app.service.verify(credential).await {
+        Ok(_) => true,
+        Err(Error::Unauthenticated) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Verifies all the time, so that something is always about to be cached.
+fn keep_verifying(app: &App, credential: &Credential) -> (Arc<AtomicBool>, Vec<tokio::task::JoinHandle<()>>) {
+    let ends = Arc::new(AtomicBool::new(false));
+    let tasks = (0..4)
+        .map(|_| {
+            let (service, credential, ends) = (app.service.clone(), credential.clone(), ends.clone());
+            tokio::spawn(async move {
+                while !ends.load(Ordering::Relaxed) {
+                    let _either = service.verify(&credential).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    (ends, tasks)
 }

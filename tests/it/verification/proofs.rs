@@ -6,7 +6,8 @@ use rstest::rstest;
 use tokensmith::{
     domain::{Credential, Proof, Selector},
     error::Error,
-    service::{Cost, Key, Keys, SETTLED_AFTER},
+    service::{Cost, Key, Keys},
+    store::SETTLED_AFTER,
 };
 
 use super::{issue, lucky_impostor, restarted, service};

@@ -50,6 +50,14 @@ impl Disk {
         self.directory.join("tokensmith.db")
     }
 
+    /// Claims, for as long as it is kept, to be the process that remembers what it reads of the file.
+    #[cfg(target_os = "linux")]
+    fn lock(&self) -> std::fs::File {
+        let lock = std::fs::File::create(self.directory.join("tokensmith.db.lock")).unwrap();
+        lock.try_lock().unwrap();
+        lock
+    }
+
     /// One write, and its status.
     async fn write(&self, server: &Binary) -> StatusCode {
         let began = Instant::now();

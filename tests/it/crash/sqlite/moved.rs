@@ -3,7 +3,7 @@
 use std::fs;
 
 use reqwest::StatusCode;
-use tokensmith::service::SETTLED_AFTER;
+use tokensmith::store::SETTLED_AFTER;
 
 use super::{
     super::{

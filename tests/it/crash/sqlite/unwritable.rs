@@ -26,6 +26,8 @@ async fn a_file_that_cannot_be_written_refuses_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_written_is_503_until_it_can() {
     let disk = Disk::new().await;
+    // Whoever remembers what it reads opens the file for writing early, and what is open stays so; this one does not.
+    let _remembered_elsewhere = disk.lock();
     let server = Binary::serve(heeding_modes(&disk.place.command(), &disk.directory));
 
     set_mode(&disk.file(), 0o400);

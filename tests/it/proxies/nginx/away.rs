@@ -56,7 +56,7 @@ async fn a_service_that_cannot_tell_lets_nobody_in(#[values(Backend::Sqlite, Bac
 
         store.fail(how, When::Always);
         // Until then what was cached still counts, and may.
-        tokio::time::sleep(tokensmith::service::SETTLED_AFTER).await;
+        tokio::time::sleep(tokensmith::store::SETTLED_AFTER).await;
         assert_refused(&front, &front.get("/me", &authorization).await, 503, &format!("{how:?}"));
         assert_refused(&front, &front.get("/me", "junk").await, 401, "junk");
         store.mend();
