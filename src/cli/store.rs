@@ -56,7 +56,8 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
 /// anything, so none needs the server's key.
 pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
     let store = open_store(config).await?;
-    Ok((service(config, store.clone(), &keys::known(config))?, store))
+    let service = new_service(config, store.clone(), &keys::known(config))?.without_renewals();
+    Ok((Arc::new(service), store))
 }
 
 /// The store, which must be at this program's schema.
@@ -89,6 +90,10 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failur
 
 /// A service on a store.
 pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Arc<Service>, Failure> {
+    new_service(config, store, keys).map(Arc::new)
+}
+
+fn new_service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Service, Failure> {
     let catalogue = Arc::new(config.permissions.catalogue.clone());
     let entropy = Arc::new(SystemEntropy);
     let hashing = &config.hashing;
@@ -97,7 +102,7 @@ pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Re
     let slots = cores();
     let hasher = Hasher::start(cost, slots, hashing.queue, entropy.clone())?;
     let limits = Limits { tokens_per_project: config.limits.tokens_per_project, cache_bytes: config.cache.max_bytes };
-    Ok(Arc::new(Service::new(store, hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys)))
+    Ok(Service::new(store, hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys))
 }
 
 /// The cores that this process may use.

@@ -27,6 +27,7 @@ use crate::{
     service::{Granted, Service},
 };
 
+const PERMISSION: &str = "permission";
 const X_REQUIRED_PERMISSION: HeaderName = HeaderName::from_static("x-required-permission");
 const X_AUTH_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
 const X_AUTH_PARENT_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-parent-project-id");
@@ -94,10 +95,11 @@ async fn decide(request: &HttpRequest, service: &Service) -> Result<Granted, Err
 fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
     let mut needed = Needed::default();
     if !query.is_empty() {
-        // By every sign that somebody takes for a separator: a proxy may write its own query behind a client's text.
-        for parameter in query.split(['&', ';', '?']) {
-            for (_, value) in form_urlencoded::parse(parameter.as_bytes()).filter(|(name, _)| name == "permission") {
-                add(&mut needed, catalogue, &value);
+        for parameter in query.split('&') {
+            add_parameter(&mut needed, catalogue, parameter);
+            // A proxy may write its own query behind a client's text, with another sign between.
+            for behind in parameter.split([';', '?']).skip(1) {
+                add_parameter(&mut needed, catalogue, behind);
             }
         }
     }
@@ -106,6 +108,21 @@ fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
         add(&mut needed, catalogue, value.to_str().unwrap_or_default());
     }
     needed
+}
+
+/// One parameter of a query, if it asks for something.
+fn add_parameter(needed: &mut Needed, catalogue: &Catalogue, parameter: &str) {
+    // Nearly every one is as it is meant, and reading it as if it were not costs more than finding the grant.
+    if !parameter.contains(['%', '+']) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name == PERMISSION {
+            add(needed, catalogue, value);
+        }
+        return;
+    }
+    for (_, value) in form_urlencoded::parse(parameter.as_bytes()).filter(|(name, _)| name == PERMISSION) {
+        add(needed, catalogue, &value);
+    }
 }
 
 /// Names with commas or spaces between. Nothing between two commas is an empty name, such as a proxy's variable leaves

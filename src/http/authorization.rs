@@ -40,7 +40,8 @@ pub(super) fn basic_or_bearer(headers: &HeaderMap) -> Option<Credential> {
 fn only(headers: &HeaderMap) -> Option<(&str, &str)> {
     let mut sent = headers.get_all(AUTHORIZATION);
     let (Some(value), None) = (sent.next(), sent.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    // What is no ASCII is no scheme and no token68 either; asking byte by byte here would cost more than decoding does.
+    let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
     Some((scheme, token.trim_start_matches(' ')))
 }
 

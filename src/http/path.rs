@@ -34,9 +34,8 @@ impl FromRequest for AtProject {
         Box::pin(async move {
             let project = project.ok_or(Error::MalformedId)?;
             let reach = service.reach(&caller.await?, project).await;
-            if asks_to_change {
-                settle_if_gone(&service, &reach, Subject::Project(project)).await;
-            }
+            // The write itself is never reached, so what it would see to is seen to here.
+            let reach = if asks_to_change { service.settled(Subject::Project(project), reach).await } else { reach };
             Ok(Self(reach?))
         })
     }
@@ -56,14 +55,9 @@ impl FromRequest for AtToken {
             let project = project.unwrap_or(Some(caller.project()));
             let (project, token) = project.zip(token).ok_or(Error::MalformedId)?;
             let reach = service.reach(&caller, project).await;
-            if asks_to_change {
-                settle_if_gone(&service, &reach, Subject::Project(project)).await;
-            }
-            let reach = reach?;
+            let reach = if asks_to_change { service.settled(Subject::Project(project), reach).await } else { reach }?;
             let found = service.find_token(reach, token).await;
-            if asks_to_change {
-                settle_if_gone(&service, &found, Subject::Token(token)).await;
-            }
+            let found = if asks_to_change { service.settled(Subject::Token(token), found).await } else { found };
             Ok(Self(reach, found?.id))
         })
     }
@@ -71,13 +65,6 @@ impl FromRequest for AtToken {
 
 fn asks_to_change(request: &HttpRequest) -> bool {
     ![Method::GET, Method::HEAD].contains(request.method())
-}
-
-/// The write itself is never reached, so what it would see to is seen to here.
-async fn settle_if_gone<T>(service: &Service, found: &Result<T, Error>, subject: Subject) {
-    if matches!(found, Err(Error::ProjectNotFound | Error::TokenNotFound)) {
-        service.settle(subject).await;
-    }
 }
 
 fn who(request: &HttpRequest, payload: &mut Payload) -> (Data<Service>, Ready<Result<Caller, Error>>) {

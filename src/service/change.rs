@@ -2,9 +2,8 @@
 //! cached grants cease to count before it is answered,
 //! in this process and in another that remembers some, and it is carried to its end although whoever asked has gone.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
-use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{
@@ -13,25 +12,21 @@ use super::{
 };
 use crate::{error::Error, store::SETTLED_AFTER};
 
-/// So many changes at once: more than any store works on, so that none is idle.
-pub(super) const AT_ONCE: usize = 64;
-
-/// How long a change waits for its turn before anything is written.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// So many changes at once. Whoever comes then is told to come again, before anything is written.
+pub(super) const AT_ONCE: usize = 256;
 
 impl Service {
     /// Runs a write that changes a token or a project for those who verify.
     ///
     /// # Errors
-    /// Those of the write; [`Error::Overloaded`] where too many wait.
+    /// Those of the write; [`Error::Overloaded`] where too many are under way.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         subject: Subject,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        // Taken while the client is still there: what has it goes on by itself, so it must not be without bound.
-        let permit = timeout(PATIENCE, self.changing.clone().acquire_owned()).await;
-        let permit = permit.map_err(|_| Error::Overloaded)?.map_err(|_| Error::internal("changes have ended"))?;
+        // What has a permit goes on by itself when its client has gone, so it must not be without bound.
+        let permit = self.changing.clone().try_acquire_owned().map_err(|_| Error::Overloaded)?;
         let changing = Changing { changes: self.changes.clone(), subject, is_known: false };
         // By itself: a client that hangs up must not leave a commit behind that nobody applied.
         let work = async move {
@@ -43,15 +38,31 @@ impl Service {
         };
         let task = self.runtime.spawn(work.in_current_span());
         let result = task.await.map_err(|_| Error::internal("a write ended without a result"))?;
-        self.wait_for_others().await;
+        // Nothing was written, and nothing is said to be dead.
+        if !matches!(result, Err(Error::StoreAway(_) | Error::Overloaded)) {
+            self.wait_for_others().await;
+        }
         result
     }
 
-    /// Before someone who wanted to change a token or a project is told that it is not there: from that, too, a client may
-    /// conclude that it is dead. Whoever made it so may have committed, and not applied it yet.
-    pub async fn settle(&self, gone: Subject) {
-        self.changes.apply(gone);
-        self.wait_for_others().await;
+    /// What someone is told who wanted to change a token or a project. Where it is not there, a client may conclude that it is
+    /// dead; whoever made it so may have committed and not applied it yet, so that is seen to first.
+    ///
+    /// # Errors
+    /// What it was told already; those of the store.
+    pub async fn settled<T>(&self, subject: Subject, told: Result<T, Error>) -> Result<T, Error> {
+        if matches!(told, Err(Error::ProjectNotFound | Error::TokenNotFound)) {
+            let is_gone = match subject {
+                Subject::Token(id) => self.store.find_any_token(id).await?.is_none(),
+                Subject::Project(id) => self.store.find_project(id).await?.is_none(),
+            };
+            // What is another tenant's stays in the cache; the wait is for all, and tells nobody which it was.
+            if is_gone {
+                self.changes.apply(subject);
+            }
+            self.wait_for_others().await;
+        }
+        told
     }
 
     /// Another process that remembers what it read notices a change after a while.

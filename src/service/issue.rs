@@ -1,6 +1,6 @@
 //! We issue a token.
 
-use super::Service;
+use super::{Service, Subject};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -48,7 +48,8 @@ impl Service {
         for _ in 0..DRAWS {
             let (issued, stored) = self.draw(reach.actor, project, new.name.clone(), new.permissions.clone()).await?;
             let rows = TokenRows { token: &issued.token, secret: &stored };
-            match self.store.insert_token(reach.actor, rows, self.limits.tokens_per_project).await {
+            let inserted = self.store.insert_token(reach.actor, rows, self.limits.tokens_per_project).await;
+            match self.settled(Subject::Project(project), inserted).await {
                 Ok(()) => {
                     tracing::info!(token.id = %issued.token.id, project.id = %project, "token issued");
                     return Ok(issued);

@@ -103,6 +103,12 @@ impl Service {
         }
     }
 
+    /// The same, which writes nothing but what it is asked to: for a command that ends at once.
+    #[must_use]
+    pub fn without_renewals(self) -> Self {
+        Self { renewals: renew::Renewals::none(), ..self }
+    }
+
     /// Begins to watch whether others write to the store, for as long as the watch is kept: until then, and on a
     /// store that is shared, each verification reads its row.
     pub fn watch(&self) -> Watch {

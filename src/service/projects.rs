@@ -83,7 +83,8 @@ impl Service {
     /// [`Error::ProjectNotFound`], and [`Error::Unauthenticated`] or [`Error::PermissionMissing`] where the caller has
     /// died or lost its permission since it was let in.
     pub async fn update_project(&self, reach: Reach, change: &ProjectChange) -> Result<Project, Error> {
-        let project = self.store.update_project(reach, change, self.clock.now()).await?;
+        let updated = self.store.update_project(reach, change, self.clock.now()).await;
+        let project = self.settled(Subject::Project(reach.project), updated).await?;
         if !change.is_empty() {
             tracing::info!(project.id = %project.id, "project updated");
         }
@@ -96,7 +97,8 @@ impl Service {
     /// As [`Service::update_project`].
     pub async fn rotate_signing_key(&self, reach: Reach) -> Result<(Project, SigningKey), Error> {
         let (key, sealed) = self.signing_key(reach.project)?;
-        let project = self.store.replace_signing_key(reach, &sealed, self.clock.now()).await?;
+        let replaced = self.store.replace_signing_key(reach, &sealed, self.clock.now()).await;
+        let project = self.settled(Subject::Project(reach.project), replaced).await?;
         tracing::info!(project.id = %project.id, "signing key rotated");
         Ok((project, key))
     }

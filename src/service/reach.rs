@@ -107,11 +107,9 @@ impl Service {
     /// # Errors
     /// [`Error::ProjectNotFound`].
     pub async fn operator_reach(&self, project: ProjectId) -> Result<Reach, Error> {
-        if self.store.find_project(project).await?.is_none() {
-            self.settle(Subject::Project(project)).await;
-            return Err(Error::ProjectNotFound);
-        }
-        Ok(Reach { actor: Actor::Operator, project })
+        let found = self.store.find_project(project).await?.ok_or(Error::ProjectNotFound);
+        let found = self.settled(Subject::Project(project), found).await?;
+        Ok(Reach { actor: Actor::Operator, project: found.id })
     }
 
     /// The operator at the project that a token belongs to, with the token.
@@ -119,10 +117,8 @@ impl Service {
     /// # Errors
     /// [`Error::TokenNotFound`].
     pub async fn operator_reach_of(&self, token: TokenId) -> Result<(Reach, Token), Error> {
-        let Some(found) = self.store.find_any_token(token).await? else {
-            self.settle(Subject::Token(token)).await;
-            return Err(Error::TokenNotFound);
-        };
+        let found = self.store.find_any_token(token).await?.ok_or(Error::TokenNotFound);
+        let found = self.settled(Subject::Token(token), found).await?;
         Ok((Reach { actor: Actor::Operator, project: found.project }, found))
     }
 

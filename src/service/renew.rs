@@ -52,9 +52,14 @@ impl Renewals {
         Self { hashes, proofs }
     }
 
-    /// Takes a proven secret whose hash is weak, if there is room.
-    pub(super) fn offer_hash(&self, id: SecretId, hash: &str, secret: &Secret) {
-        let _full = self.hashes.try_send(Renewal { id, hash: hash.to_owned(), secret: secret.clone() });
+    /// Renews nothing.
+    pub(super) fn none() -> Self {
+        Self { hashes: mpsc::channel(1).0, proofs: mpsc::channel(1).0 }
+    }
+
+    /// Takes a proven secret whose hash is weak, if there is room. Returns whether there was.
+    pub(super) fn offer_hash(&self, id: SecretId, hash: &str, secret: &Secret) -> bool {
+        self.hashes.try_send(Renewal { id, hash: hash.to_owned(), secret: secret.clone() }).is_ok()
     }
 
     /// Takes a proven secret without a proof under the current key, if there is room.

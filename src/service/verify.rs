@@ -76,9 +76,10 @@ impl Service {
                 false
             }
         };
-        if self.hasher.would_strengthen(&holder.hash) {
-            self.renewals.offer_hash(holder.secret, &holder.hash, secret);
-        } else if !is_proven_anew && self.proofs.can_prove() {
+        // A stronger hash comes with a proof of its own.
+        let is_hashed_anew =
+            self.hasher.would_strengthen(&holder.hash) && self.renewals.offer_hash(holder.secret, &holder.hash, secret);
+        if !is_hashed_anew && !is_proven_anew && self.proofs.can_prove() {
             self.renewals.offer_proof(holder.secret, &holder.hash, secret);
         }
         Ok(true)

@@ -29,7 +29,7 @@ use crate::{domain::Catalogue, error::Error};
 
 /// A store on the pools of one database.
 pub struct SqlStore<DB: Database> {
-    /// For what only reads. On Postgres the same pool as `writer`.
+    /// For what only reads. On Postgres the same pool as `writer` where there is but one connection.
     pub(super) readers: Pool<DB>,
     /// For what writes. On SQLite one connection: its one writer.
     pub(super) writer: Pool<DB>,

@@ -131,3 +131,28 @@ async fn permissions_are_asked_for_as_well(#[values(Backend::Sqlite, Backend::Po
         assert!(ran.stderr.starts_with("error: the credential is "), "{}", ran.stderr);
     }
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_proves_what_it_issues_and_writes_nothing_when_it_only_checks(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const UNPROVEN: &str = "select count(*) from token_secrets where proof is null";
+    let operator = Operator::migrated(backend).await;
+    let key = "77".repeat(32);
+    let create = |key: &str| {
+        let mut command = operator.command(&["project", "create", "Acme", "--json"]);
+        created(&crate::support::run(command.env("TOKENSMITH_SERVER__KEY", key)).json())
+    };
+
+    create(&key);
+    assert_eq!(operator.database.count(UNPROVEN).await, 0);
+    let unproven = create("");
+    assert_eq!(operator.database.count(UNPROVEN).await, 1);
+
+    let mut verify = operator.command(&["token", "verify"]);
+    let credential = format!("{}:{}", unproven.id, unproven.secret);
+    let ran = crate::support::run_with(verify.env("TOKENSMITH_SERVER__KEY", &key), credential.as_bytes());
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(operator.database.count(UNPROVEN).await, 1);
+}
