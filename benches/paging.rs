@@ -6,10 +6,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic, reason = "a bench is a script")]
 
+mod support;
+
 use std::{
-    io::{BufRead, BufReader, Lines},
     net::TcpListener,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,6 +18,7 @@ use std::{
 use reqwest::Client;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
+use support::Postgres;
 use tempfile::TempDir;
 use tokensmith::{
     clock::SystemClock,
@@ -123,29 +124,4 @@ async fn bench(database: &str, store: Arc<dyn Store>) {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// A Postgres that ends with this process.
-struct Postgres {
-    url: String,
-    _child: Child,
-    _stdin: ChildStdin,
-    _lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Postgres {
-    fn lend() -> Self {
-        let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test"))
-            .arg("--postgres")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It ends where nobody reads what it says.
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().unwrap().unwrap();
-        let url = line.strip_prefix("TOKENSMITH_TEST_POSTGRES_URL=").unwrap().to_owned();
-        let stdin = child.stdin.take().unwrap();
-        Self { url, _child: child, _stdin: stdin, _lines: lines }
-    }
 }
