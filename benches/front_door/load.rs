@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::server::Server;
+use super::support::Server;
 
 /// What one round of load came to.
 pub struct Sample {

@@ -16,8 +16,7 @@ mod support;
 use std::path::Path;
 
 use load::{Expected, Requests};
-use server::Server;
-use support::{Postgres, Rounds};
+use support::{Postgres, Rounds, Server};
 use tempfile::TempDir;
 use tokensmith::{
     domain::Secret,
@@ -136,12 +135,12 @@ fn verifications(runtime: &tokio::runtime::Runtime, directory: &Path, postgres: 
             })
         })
         .collect();
-    let constant = Server::constant();
+    let constant = server::constant();
     // The first on an SQLite file remembers; the second reads each row.
-    let hot: Vec<Server> = places.iter().map(|(_, database, _)| Server::tokensmith(database, &[])).collect();
-    let cold: Vec<Server> = places.iter().map(|(_, database, _)| Server::tokensmith(database, &[NO_CACHE])).collect();
+    let hot: Vec<Server> = places.iter().map(|(_, database, _)| server::tokensmith(database, &[])).collect();
+    let cold: Vec<Server> = places.iter().map(|(_, database, _)| server::tokensmith(database, &[NO_CACHE])).collect();
     let (middle, database, credentials) = &places[1];
-    let reading = Server::reading(database);
+    let reading = server::reading(database);
 
     let wrong = Requests::auth(&seed::wrong(directory, "wrong", credentials), *middle).refused();
     let unknown = || Secret::generate(&SystemEntropy).reveal().to_string();
@@ -219,7 +218,7 @@ fn verifications(runtime: &tokio::runtime::Runtime, directory: &Path, postgres: 
 /// Every stored token once, at a server with its default cache.
 fn memory((size, database, credentials): &(usize, String, std::path::PathBuf), scale: Scale) {
     const PART: usize = 100_000;
-    let server = Server::tokensmith(database, &[]);
+    let server = server::tokensmith(database, &[]);
     let before = server.resident_mib();
     for skip in (0..*size).step_by(PART) {
         let part = Requests::auth(credentials, PART.min(*size)).after(skip);

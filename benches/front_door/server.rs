@@ -1,14 +1,7 @@
 //! The servers under load, each a process of its own with one worker, since wrk takes the other core: Tokensmith, and
 //! bare handlers that do the least that could be done.
 
-use std::{
-    env, fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{env, process::Command, str::FromStr, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
@@ -19,12 +12,13 @@ use actix_web::{
     web,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use tokensmith::{
     domain::{Catalogue, Secret},
     store::{Store, postgres, sqlite},
 };
+
+use super::support::Server;
 
 /// In the environment of a process of this program that is to be a bare server.
 const BARE: &str = "TOKENSMITH_BENCH_BARE";
@@ -32,79 +26,33 @@ const BARE: &str = "TOKENSMITH_BENCH_BARE";
 /// What the bare server reads from; nothing: it answers a constant.
 const BARE_DATABASE: &str = "TOKENSMITH_BENCH_DATABASE";
 
-pub struct Server {
-    child: Child,
-    pub url: String,
+/// The real binary, on a database that is migrated.
+pub fn tokensmith(database: &str, settings: &[&str]) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokensmith"));
+    command
+        .args(["serve", "--set", "server.workers=1", "--set", "limits.tokens_per_project=1000000000"])
+        .args(["--set", &format!("database.url={database}")])
+        .env("TOKENSMITH_SERVER__KEY", super::seed::KEY_DIGITS);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    Server::tokensmith(command)
 }
 
-impl Server {
-    /// The real binary, on a database that is migrated.
-    pub fn tokensmith(database: &str, settings: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tokensmith"));
-        command
-            .args(["serve", "--bind", "127.0.0.1:0", "--set", "log.format=json", "--set", "server.workers=1"])
-            .args(["--set", "limits.tokens_per_project=1000000000", "--set", &format!("database.url={database}")])
-            .env("TOKENSMITH_SERVER__KEY", super::seed::KEY_DIGITS)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next().expect("it serves, or says why not").unwrap();
-            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-            if line["message"] == "serving" {
-                break line["url"].as_str().unwrap().to_owned();
-            }
-        };
-        // Whoever writes to a pipe that nobody reads stops in the end.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
-    }
-
-    /// A handler that answers a constant, with the headers of a real answer.
-    pub fn constant() -> Self {
-        Self::bare("")
-    }
-
-    /// The same, after it has read the one row that the credential's selector finds.
-    pub fn reading(database: &str) -> Self {
-        Self::bare(database)
-    }
-
-    fn bare(database: &str) -> Self {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .env(BARE, "1")
-            .env(BARE_DATABASE, database)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let url = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-        Self { child, url }
-    }
-
-    /// Microseconds that it has spent on a core since its start.
-    pub fn cpu_us(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        // utime and stime, in hundredths of a second: the kernel's USER_HZ.
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 1e4
-    }
-
-    pub fn resident_mib(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-    }
+/// A handler that answers a constant, with the headers of a real answer.
+pub fn constant() -> Server {
+    bare("")
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
-    }
+/// The same, after it has read the one row that the credential's selector finds.
+pub fn reading(database: &str) -> Server {
+    bare(database)
+}
+
+fn bare(database: &str) -> Server {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.env(BARE, "1").env(BARE_DATABASE, database);
+    Server::printing(command)
 }
 
 /// Opens a database as the binary does by default.
@@ -154,13 +102,13 @@ pub fn be_bare() {
 }
 
 async fn answer_constant() -> HttpResponse {
-    constant()
+    answer()
 }
 
 async fn read_and_answer(request: HttpRequest, store: web::Data<dyn Store>) -> HttpResponse {
     let secret = secret(request.headers());
     match store.find_holder(secret.selector()).await {
-        Ok(Some(holder)) if holder.secret.as_uuid().get_version_num() > 0 => constant(),
+        Ok(Some(holder)) if holder.secret.as_uuid().get_version_num() > 0 => answer(),
         Ok(_) | Err(_) => HttpResponse::Unauthorized().finish(),
     }
 }
@@ -172,7 +120,7 @@ fn secret(headers: &HeaderMap) -> Secret {
     Secret::parse(std::str::from_utf8(&decoded[37..]).unwrap()).unwrap()
 }
 
-fn constant() -> HttpResponse {
+fn answer() -> HttpResponse {
     const ID: &str = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
     const HEADERS: [(HeaderName, HeaderValue); 8] = [
         (HeaderName::from_static("x-auth-project-id"), HeaderValue::from_static(ID)),

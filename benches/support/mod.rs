@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "no bench uses all of it")]
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
+
+use serde_json::Value;
 
 /// A Postgres that ends with this process.
 pub struct Postgres {
@@ -71,5 +74,58 @@ impl Rounds {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         sorted
+    }
+}
+
+/// A server in a process of its own, which ends with this.
+pub struct Server {
+    child: Child,
+    pub url: String,
+}
+
+impl Server {
+    /// The real binary, started by a command that says `serve`.
+    pub fn tokensmith(mut command: Command) -> Self {
+        command.args(["--bind", "127.0.0.1:0", "--set", "log.format=json"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let url = loop {
+            let line = lines.next().expect("it serves, or says why not").unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            if line["message"] == "serving" {
+                break line["url"].as_str().unwrap().to_owned();
+            }
+        };
+        // Whoever writes to a pipe that nobody reads stops in the end.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+
+    /// One that prints its address, and nothing else.
+    pub fn printing(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let url = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        Self { child, url }
+    }
+
+    /// Microseconds that it has spent on a core since its start.
+    pub fn cpu_us(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // utime and stime, in hundredths of a second: the kernel's USER_HZ.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 1e4
+    }
+
+    pub fn resident_mib(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -49,7 +50,7 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
     }
     let store = store::open_store(config).await?;
     let keys = keys::provide(config, &*store).await?;
-    let service = store::service(config, store.clone(), &keys)?;
+    let service = Arc::new(store::service(config, store.clone(), &keys)?);
     // Before anything is made that could not be used: the address may be taken.
     let bind = config.server.bind;
     let listener =

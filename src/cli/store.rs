@@ -56,7 +56,7 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
 /// anything, so none needs the server's key.
 pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
     let store = open_store(config).await?;
-    let service = new_service(config, store.clone(), &keys::known(config))?.without_renewals();
+    let service = service(config, store.clone(), &keys::known(config))?.without_renewals();
     Ok((Arc::new(service), store))
 }
 
@@ -89,11 +89,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failur
 }
 
 /// A service on a store.
-pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Arc<Service>, Failure> {
-    new_service(config, store, keys).map(Arc::new)
-}
-
-fn new_service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Service, Failure> {
+pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Service, Failure> {
     let catalogue = Arc::new(config.permissions.catalogue.clone());
     let entropy = Arc::new(SystemEntropy);
     let hashing = &config.hashing;

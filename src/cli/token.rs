@@ -104,8 +104,7 @@ pub(super) async fn run(command: TokenCommand, config: &Config) -> Result<ExitCo
         }
         TokenCommand::Update { id, json, .. } => {
             let (reach, _) = service.operator_reach_of(id).await?;
-            let token = service.update_token(reach, id, &change).await?;
-            print(&token, json)
+            print(&service.update_token(reach, id, &change).await?, json)
         }
         TokenCommand::Revoke { id } => revoke(&service, id).await,
         TokenCommand::Verify(_) => unreachable!("it returned above"),

@@ -34,9 +34,7 @@ impl FromRequest for AtProject {
         Box::pin(async move {
             let project = project.ok_or(Error::MalformedId)?;
             let reach = service.reach(&caller.await?, project).await;
-            // The write itself is never reached, so what it would see to is seen to here.
-            let reach = if asks_to_change { service.settled(Subject::Project(project), reach).await } else { reach };
-            Ok(Self(reach?))
+            Ok(Self(settled(&service, asks_to_change, Subject::Project(project), reach).await?))
         })
     }
 }
@@ -55,12 +53,22 @@ impl FromRequest for AtToken {
             let project = project.unwrap_or(Some(caller.project()));
             let (project, token) = project.zip(token).ok_or(Error::MalformedId)?;
             let reach = service.reach(&caller, project).await;
-            let reach = if asks_to_change { service.settled(Subject::Project(project), reach).await } else { reach }?;
+            let reach = settled(&service, asks_to_change, Subject::Project(project), reach).await?;
             let found = service.find_token(reach, token).await;
-            let found = if asks_to_change { service.settled(Subject::Token(token), found).await } else { found };
-            Ok(Self(reach, found?.id))
+            let found = settled(&service, asks_to_change, Subject::Token(token), found).await?;
+            Ok(Self(reach, found.id))
         })
     }
+}
+
+/// Where the request asks for a change, what that would have seen to: it is never reached where something is not there.
+async fn settled<T>(
+    service: &Service,
+    asks_to_change: bool,
+    subject: Subject,
+    found: Result<T, Error>,
+) -> Result<T, Error> {
+    if asks_to_change { service.settled(subject, found).await } else { found }
 }
 
 fn asks_to_change(request: &HttpRequest) -> bool {

@@ -269,6 +269,37 @@ async fn what_is_sent_byte_by_byte_is_one_of_the_four_as_well(
     app.stop().await;
 }
 
+/// What is answered before a request is one: docs/verification.md names these, for those who write a proxy's configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_parser_cannot_read_as_a_request_is_answered_by_it() {
+    let mut app = App::start(Backend::Sqlite).await;
+    let head = format!("Host: h\r\nAuthorization: {}\r\n", app.root.authorization());
+    let headers = |count: usize| (0..count).map(|i| format!("X-{i}: y\r\n")).collect::<String>();
+
+    for (request, status) in [
+        (format!("GET /auth HTTP/1.1\r\n{head}{}\r\n", headers(94)), 200),
+        (format!("GET /auth HTTP/1.1\r\n{head}{}\r\n", headers(95)), 431),
+        (format!("GET /auth HTTP/1.1\r\n{head}X: {}\r\n\r\n", "y".repeat(140_000)), 431),
+        (format!("GET /auth?x=a<b HTTP/1.1\r\n{head}\r\n"), 400),
+        (format!("GET /auth?x=a b HTTP/1.1\r\n{head}\r\n"), 400),
+        (format!("GET /auth?x={} HTTP/1.1\r\n{head}\r\n", "y".repeat(66_000)), 400),
+        // The rest of a target behind a '#' is never seen: what a proxy writes there asks for nothing.
+        (format!("GET /auth?x=#&permission=nothing HTTP/1.1\r\n{head}\r\n"), 200),
+    ] {
+        let mut raw = Raw::connect(&app).await;
+        raw.send(&request).await;
+
+        let answer = raw.answer().await.unwrap();
+        assert_eq!(answer.status, status, "{}", &request[..request.len().min(60)]);
+        assert!(TOLD.iter().all(|name| answer.header(name).is_some() == (status == 200)));
+    }
+    let mut raw = Raw::connect(&app).await;
+    raw.send("POST /auth HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
+    let said = String::from_utf8(raw.end().await).unwrap();
+    assert!(said.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 Unauthorized\r\n"), "{said}");
+    app.stop().await;
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_whose_permissions_have_all_left_the_catalogue_may_nothing(

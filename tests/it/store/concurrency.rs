@@ -257,3 +257,30 @@ async fn a_request_that_is_given_up_half_way_leaves_a_store_that_works(
         panic!("a transaction was left open");
     }
 }
+
+/// Writers wait for each other's locks with their connections in hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_that_wait_for_each_other_keep_nobody_from_being_verified() {
+    let app = App::start(Backend::Postgres).await;
+    let token = issue(&app.service, app.root.id, "one").await;
+    let mut holder = app.database.postgres().await;
+    sqlx::raw_sql("begin; select 1 from tokens for update").execute(&mut holder).await.unwrap();
+    let id = token.token.id;
+    let change = TokenChange { name: Some(name("renamed")), permissions: None };
+    let writers: Vec<_> = (0..20)
+        .map(|_| {
+            let (service, change, reach) = (app.service.clone(), change.clone(), operator(app.root.id));
+            tokio::spawn(async move { service.update_token(reach, id, &change).await.map(|_| ()) })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+
+    let found = app.store.find_holder(token.secret.selector()).await.unwrap();
+
+    assert_eq!(found.map(|holder| holder.token), Some(id));
+    assert!(writers.iter().all(|writer| !writer.is_finished()), "they still waited");
+    sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
+    for writer in writers {
+        let _told = writer.await.unwrap();
+    }
+}

@@ -9,7 +9,7 @@ use tokensmith::{
     },
     entropy::{Entropy, SystemEntropy},
     error::Error,
-    store::{SETTLED_AFTER, TokenRows},
+    store::TokenRows,
 };
 
 use super::{assert_whole, credential, issue, name, operator, token_id};
@@ -297,87 +297,6 @@ async fn a_proof_stands_only_beside_the_hash_that_it_was_made_for(
     assert_eq!(proof_of().await, None);
     assert!(app.store.replace_hash(holder.secret, "newer", "newest", None).await.unwrap());
     assert_eq!(proof_of().await, None);
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread")]
-async fn only_others_writes_move_the_mark(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
-    let app = App::start(backend).await;
-    let before = app.store.mark().await.unwrap();
-
-    issue(&app.service, app.root.id, "by this process").await;
-    assert_eq!(app.store.mark().await.unwrap(), before);
-
-    app.database.execute("update projects set name = 'changed by another'").await;
-    let after = app.store.mark().await.unwrap();
-    assert_eq!(before.is_some(), backend == Backend::Sqlite);
-    assert_eq!(after != before, backend == Backend::Sqlite);
-}
-
-#[tokio::test]
-async fn one_process_at_most_remembers_what_it_reads_of_a_file() {
-    let database = Database::migrated(Backend::Sqlite).await;
-    // As two processes: the lock belongs to what was opened, not to who opened it.
-    let (one, other) = (database.open(catalogue()), database.open(catalogue()));
-    assert!(one.is_remembered_elsewhere() && other.is_remembered_elsewhere(), "nobody has asked yet");
-
-    assert!(one.mark().await.unwrap().is_some());
-    assert_eq!(other.mark().await.unwrap(), None);
-    assert!(one.is_remembered_elsewhere(), "whoever had it before may remember for a moment");
-    tokio::time::sleep(SETTLED_AFTER).await;
-    assert!(!one.is_remembered_elsewhere() && other.is_remembered_elsewhere());
-
-    let mut lock = database.path().into_os_string();
-    lock.push(".lock");
-    std::fs::remove_file(lock).unwrap();
-    assert!(one.is_remembered_elsewhere(), "another may have the next one");
-    assert!(other.mark().await.unwrap().is_some(), "a file that was deleted locks nobody out");
-    assert_eq!(one.mark().await.unwrap(), None, "and gives nobody a claim");
-    assert!(one.is_remembered_elsewhere());
-
-    other.close().await;
-    assert!(one.mark().await.unwrap().is_some());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_two_names_is_remembered_by_one_process() {
-    let database = Database::migrated(Backend::Sqlite).await;
-    let elsewhere = tempfile::TempDir::new().unwrap();
-    let path = elsewhere.path().join("linked.db");
-    std::os::unix::fs::symlink(database.path(), &path).unwrap();
-    let time_limit = std::time::Duration::from_secs(5);
-    let options = tokensmith::store::sqlite::Options { path, readers: 1, time_limit };
-    let (one, other) = (database.open(catalogue()), tokensmith::store::sqlite::open(&options, catalogue().into()));
-
-    assert!(one.mark().await.unwrap().is_some());
-    assert_eq!(other.mark().await.unwrap(), None);
-}
-
-/// Writers wait for each other's locks with their connections in hand.
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_that_wait_for_each_other_keep_nobody_from_being_verified() {
-    let app = App::start(Backend::Postgres).await;
-    let token = issue(&app.service, app.root.id, "one").await;
-    let mut holder = app.database.postgres().await;
-    sqlx::raw_sql("begin; select 1 from tokens for update").execute(&mut holder).await.unwrap();
-    let (store, id) = (app.store.clone(), token.token.id);
-    let change = TokenChange { name: Some(name("renamed")), permissions: None };
-    let writers: Vec<_> = (0..20)
-        .map(|_| {
-            let (store, change, root) = (store.clone(), change.clone(), app.root.id);
-            tokio::spawn(async move { store.update_token(operator(root), id, &change, NOW).await.map(|_| ()) })
-        })
-        .collect();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-
-    let found = store.find_holder(token.secret.selector()).await.unwrap();
-
-    assert_eq!(found.map(|holder| holder.token), Some(id));
-    assert!(writers.iter().all(|writer| !writer.is_finished()), "they still waited");
-    sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
-    for writer in writers {
-        let _told = writer.await.unwrap();
-    }
 }
 
 #[rstest]

@@ -5,6 +5,7 @@ mod contract;
 mod failures;
 mod interrupted;
 mod lists;
+mod marks;
 mod migrations;
 
 use tokensmith::{

@@ -1,9 +1,6 @@
 //! What was taken away is not accepted once that was answered: whoever did it, and whatever runs at the same time.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use rstest::rstest;
@@ -13,7 +10,7 @@ use tokensmith::{
     store::{SETTLED_AFTER, Tokens},
 };
 
-use super::{is_accepted, issue, keep_verifying, operator};
+use super::{Verifying, is_accepted, issue, operator};
 use crate::support::{Answer, App, Backend, Break, BrokenStore, Database, Options, When, catalogue};
 
 #[rstest]
@@ -25,7 +22,7 @@ async fn a_revoked_token_is_not_accepted_once_that_is_answered_whatever_is_being
 
     for _ in 0..40 {
         let (issued, credential) = issue(&app.service, app.root.id, &["chat"]).await;
-        let (ends, tasks) = keep_verifying(&app, &credential);
+        let verifying = Verifying::begin(&app, &credential);
         assert!(is_accepted(&app, &credential).await);
 
         app.service.revoke(operator(app.root.id), issued.token.id).await.unwrap();
@@ -33,10 +30,7 @@ async fn a_revoked_token_is_not_accepted_once_that_is_answered_whatever_is_being
             assert!(!is_accepted(&app, &credential).await);
         }
 
-        ends.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
+        verifying.end().await;
         assert!(!is_accepted(&app, &credential).await);
     }
 }
@@ -119,7 +113,7 @@ async fn a_narrowed_token_may_no_more_and_a_renamed_one_is_called_otherwise(
     let app = App::start(backend).await;
     let catalogue = catalogue();
     let (issued, credential) = issue(&app.service, app.root.id, &["chat", "fax"]).await;
-    let (ends, tasks) = keep_verifying(&app, &credential);
+    let verifying = Verifying::begin(&app, &credential);
 
     for round in 0..40 {
         let names: &[&str] = if round % 2 == 0 { &["chat"] } else { &["fax"] };
@@ -133,10 +127,7 @@ async fn a_narrowed_token_may_no_more_and_a_renamed_one_is_called_otherwise(
         assert_eq!(catalogue.names_in(granted.permissions).collect::<Vec<_>>(), names);
         assert_eq!(&*granted.name, format!("round {round}"));
     }
-    ends.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.unwrap();
-    }
+    verifying.end().await;
 }
 
 #[rstest]
@@ -147,16 +138,13 @@ async fn a_deleted_projects_tokens_are_not_accepted(#[values(Backend::Sqlite, Ba
     for _ in 0..20 {
         let project = app.subproject("Child").await;
         let (_, credential) = issue(&app.service, project.id, &["chat"]).await;
-        let (ends, tasks) = keep_verifying(&app, &credential);
+        let verifying = Verifying::begin(&app, &credential);
         assert!(is_accepted(&app, &credential).await);
 
         app.service.delete_project(operator(project.id)).await.unwrap();
         assert!(!is_accepted(&app, &credential).await);
 
-        ends.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
+        verifying.end().await;
     }
 }
 
@@ -168,7 +156,7 @@ async fn a_revocation_whose_client_hung_up_is_noticed(#[values(Backend::Sqlite, 
     for round in 0..20u64 {
         let (issued, credential) = issue(&app.service, app.root.id, &["chat"]).await;
         assert!(is_accepted(&app, &credential).await);
-        let (ends, tasks) = keep_verifying(&app, &credential);
+        let verifying = Verifying::begin(&app, &credential);
         let (service, reach, id) = (app.service.clone(), operator(app.root.id), issued.token.id);
         let revoking = tokio::spawn(async move { service.revoke(reach, id).await });
         tokio::time::sleep(Duration::from_micros(round * 50)).await;
@@ -184,10 +172,7 @@ async fn a_revocation_whose_client_hung_up_is_noticed(#[values(Backend::Sqlite, 
             tokio::time::sleep(Duration::from_millis(20)).await;
             assert!(!is_accepted(&app, &credential).await, "round {round}");
         }
-        ends.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
+        verifying.end().await;
     }
 }
 

@@ -17,6 +17,7 @@ use tokensmith::{
     service::{Cost, Hasher, Keys, Limits, Service},
     store::Store,
 };
+use tokio::task::JoinHandle;
 
 use crate::support::{App, SeededEntropy, catalogue};
 
@@ -70,18 +71,32 @@ async fn is_accepted(app: &App, credential: &Credential) -> bool {
 }
 
 /// Verifies all the time, so that something is always about to be cached.
-fn keep_verifying(app: &App, credential: &Credential) -> (Arc<AtomicBool>, Vec<tokio::task::JoinHandle<()>>) {
-    let ends = Arc::new(AtomicBool::new(false));
-    let tasks = (0..4)
-        .map(|_| {
-            let (service, credential, ends) = (app.service.clone(), credential.clone(), ends.clone());
-            tokio::spawn(async move {
-                while !ends.load(Ordering::Relaxed) {
-                    let _either = service.verify(&credential).await;
-                    tokio::task::yield_now().await;
-                }
+struct Verifying {
+    ends: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Verifying {
+    fn begin(app: &App, credential: &Credential) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let tasks = (0..4)
+            .map(|_| {
+                let (service, credential, ends) = (app.service.clone(), credential.clone(), ends.clone());
+                tokio::spawn(async move {
+                    while !ends.load(Ordering::Relaxed) {
+                        let _either = service.verify(&credential).await;
+                        tokio::task::yield_now().await;
+                    }
+                })
             })
-        })
-        .collect();
-    (ends, tasks)
+            .collect();
+        Self { ends, tasks }
+    }
+
+    async fn end(self) {
+        self.ends.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
 }

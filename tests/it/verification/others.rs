@@ -1,9 +1,6 @@
 //! What other processes on the same store take away, and what a process may say that does not remember itself.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use rstest::rstest;
@@ -14,7 +11,7 @@ use tokensmith::{
     store::SETTLED_AFTER,
 };
 
-use super::{CHEAP, is_accepted, issue, keep_verifying, service};
+use super::{CHEAP, Verifying, is_accepted, issue, service};
 use crate::support::{Answer, App, Backend, BrokenStore, Database, Operator, Options, catalogue};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +53,7 @@ async fn what_others_write_to_a_file_is_noticed_when_they_say_so() {
 
     for _ in 0..5 {
         let (_, credential) = issue(&app.service, app.root.id, &["chat"]).await;
-        let (ends, tasks) = keep_verifying(&app, &credential);
+        let verifying = Verifying::begin(&app, &credential);
         tokio::time::sleep(Duration::from_millis(60)).await;
         assert!(is_accepted(&app, &credential).await);
 
@@ -64,10 +61,7 @@ async fn what_others_write_to_a_file_is_noticed_when_they_say_so() {
         tokio::time::sleep(SETTLED_AFTER).await;
         assert!(!is_accepted(&app, &credential).await);
 
-        ends.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
+        verifying.end().await;
     }
 }
 
