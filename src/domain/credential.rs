@@ -1,6 +1,6 @@
 //! A credential: the secret that someone presents, and the project that they say it belongs to.
 
-use super::{ProjectId, Secret};
+use super::{ProjectId, Secret, ids::HYPHENATED};
 
 /// What was presented, well formed but not yet proven.
 #[derive(Clone, Debug)]
@@ -14,13 +14,15 @@ pub struct Credential {
 impl Credential {
     /// Reads `project_id:secret` (RFC 7617): split at the first colon, nothing trimmed. `None` where either
     /// half is not of its form; which one is nobody's business.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (project, secret) = text.split_once(':')?;
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        // A project's id is of one length and holds no colon, so that the first one can only stand behind it.
+        let (project, rest) = text.as_ref().split_at_checked(HYPHENATED)?;
+        let secret = rest.strip_prefix(b":")?;
         Some(Self { project: Some(ProjectId::parse(project)?), secret: Secret::parse(secret)? })
     }
 
     /// Reads a secret that stands alone (RFC 6750).
-    pub fn bearer(text: &str) -> Option<Self> {
+    pub fn bearer(text: impl AsRef<[u8]>) -> Option<Self> {
         Some(Self { project: None, secret: Secret::parse(text)? })
     }
 

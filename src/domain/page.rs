@@ -24,7 +24,7 @@ impl Cursor {
         let (created_at, id) = text.split_once('.')?;
         Some(Self {
             created_at: Timestamp::from_micros(created_at.parse().ok()?),
-            id: super::ids::parse_hyphenated(id)?,
+            id: super::ids::parse_hyphenated(id.as_bytes())?,
         })
     }
 

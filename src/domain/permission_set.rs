@@ -78,6 +78,12 @@ impl Needed {
         }
     }
 
+    /// Needs that name as well, if the catalogue has it. Returns whether it has.
+    pub fn add_if_known(&mut self, catalogue: &Catalogue, name: &str) -> bool {
+        let place = catalogue.place(name);
+        place.inspect(|place| self.known.insert(*place)).is_some()
+    }
+
     /// Whether something was asked for that nobody can hold.
     pub fn is_held_by_nobody(self) -> bool {
         self.held_by_nobody

@@ -35,8 +35,8 @@ impl Secret {
     }
 
     /// Reads the text form; `None` where the prefix, a digit, the length or the checksum is wrong.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(PREFIX)?;
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        let digits = text.as_ref().strip_prefix(PREFIX.as_bytes())?;
         let mut secret = Self([0; BYTES]);
         let decoded = base16ct::lower::decode(digits, &mut secret.0).ok()?;
         if decoded.len() != BYTES {

@@ -4,22 +4,22 @@
 //! Proxies turn every status that they do not expect into 500, so whatever comes is answered 200, 401, 403 or 503. No
 //! body is read, and nothing is sent but headers.
 
-use std::fmt::{self, Write};
-
 use actix_web::{
-    HttpRequest, HttpResponse,
+    body::BoxBody,
+    dev::{RequestHead, Response},
     http::{
         StatusCode,
         header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE},
     },
-    web::{Bytes, BytesMut, Data},
+    web::{Bytes, BytesMut},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
-    authorization,
+    AUTH, authorization,
     dialect::{self, CHALLENGE},
-    request::RequestId,
+    request::Identified,
 };
 use crate::{
     domain::{Catalogue, Needed},
@@ -28,6 +28,7 @@ use crate::{
 };
 
 const PERMISSION: &str = "permission";
+const ONE_PERMISSION: &str = "permission=";
 const X_REQUIRED_PERMISSION: HeaderName = HeaderName::from_static("x-required-permission");
 const X_AUTH_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
 const X_AUTH_PARENT_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-parent-project-id");
@@ -64,13 +65,11 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
         (status = 503, description = "The service cannot tell."),
     )
 )]
-pub(super) async fn answer(request: HttpRequest) -> HttpResponse {
-    // Not taken as a parameter, which would count its users, and all workers share that count.
-    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
-    let mut response = match decide(&request, service).await {
+pub(super) async fn answer(request: &RequestHead, service: &Service, identified: &Identified) -> Response<BoxBody> {
+    let mut response = match decide(request, service).await {
         Ok(granted) => allowed(service, &granted),
         Err(error) => {
-            log(&request, &error);
+            log(&error, identified);
             refused(&error)
         }
     };
@@ -79,10 +78,11 @@ pub(super) async fn answer(request: HttpRequest) -> HttpResponse {
     response
 }
 
-async fn decide(request: &HttpRequest, service: &Service) -> Result<Granted, Error> {
+async fn decide(request: &RequestHead, service: &Service) -> Result<Granted, Error> {
     let credential = authorization::basic_or_bearer(request.headers()).ok_or(Error::Unauthenticated)?;
     let granted = service.verify(&credential).await?;
-    let needed = needed(service.catalogue(), request.query_string(), request.headers());
+    let query = request.uri.query().unwrap_or_default();
+    let needed = needed(service.catalogue(), query, request.headers());
     // A token whose every permission has left the catalogue may do nothing, and has no permissions to be named.
     if granted.permissions.is_empty() || !needed.is_met_by(granted.permissions) {
         return Err(Error::PermissionMissing { permission: String::new() });
@@ -94,7 +94,9 @@ async fn decide(request: &HttpRequest, service: &Service) -> Result<Granted, Err
 /// hold what the client wrote: more of it can only ask for more.
 fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
     let mut needed = Needed::default();
-    if !query.is_empty() {
+    // Nearly every query is one known name, and reading it as if it were not costs more than finding the grant.
+    let is_one = query.strip_prefix(ONE_PERMISSION).is_some_and(|name| needed.add_if_known(catalogue, name));
+    if !query.is_empty() && !is_one {
         for parameter in query.split('&') {
             add_parameter(&mut needed, catalogue, parameter);
             // A proxy may write its own query behind a client's text, with another sign between.
@@ -112,14 +114,6 @@ fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
 
 /// One parameter of a query, if it asks for something.
 fn add_parameter(needed: &mut Needed, catalogue: &Catalogue, parameter: &str) {
-    // Nearly every one is as it is meant, and reading it as if it were not costs more than finding the grant.
-    if !parameter.contains(['%', '+']) {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if name == PERMISSION {
-            add(needed, catalogue, value);
-        }
-        return;
-    }
     for (_, value) in form_urlencoded::parse(parameter.as_bytes()).filter(|(name, _)| name == PERMISSION) {
         add(needed, catalogue, &value);
     }
@@ -140,45 +134,44 @@ fn add(needed: &mut Needed, catalogue: &Catalogue, names: &str) {
 }
 
 /// All five headers, none of them empty: some proxies leave a client's forged header where the answer has none.
-fn allowed(service: &Service, granted: &Granted) -> HttpResponse {
-    let parent = granted.parent.unwrap_or(granted.project);
+fn allowed(service: &Service, granted: &Granted) -> Response<BoxBody> {
     let mut values = Values(BytesMut::with_capacity(256));
-    let mut response = HttpResponse::new(StatusCode::OK);
+    let mut id = [0; Hyphenated::LENGTH];
+    let mut response = Response::new(StatusCode::OK);
     let headers = response.headers_mut();
-    headers.insert(X_AUTH_PROJECT_ID, values.take(|text| write!(text, "{}", granted.project)));
-    headers.insert(X_AUTH_PARENT_PROJECT_ID, values.take(|text| write!(text, "{parent}")));
-    headers.insert(X_AUTH_TOKEN_ID, values.take(|text| write!(text, "{}", granted.token)));
-    let name = utf8_percent_encode(&granted.name, RESERVED);
-    headers.insert(X_AUTH_TOKEN_NAME, values.take(|text| write!(text, "{name}")));
+    let project = values.of([text_of(granted.project.as_uuid(), &mut id)]);
+    let parent = granted.parent.map(|parent| values.of([text_of(parent.as_uuid(), &mut id)]));
+    headers.insert(X_AUTH_PARENT_PROJECT_ID, parent.unwrap_or_else(|| project.clone()));
+    headers.insert(X_AUTH_PROJECT_ID, project);
+    headers.insert(X_AUTH_TOKEN_ID, values.of([text_of(granted.token.as_uuid(), &mut id)]));
+    headers.insert(X_AUTH_TOKEN_NAME, values.of(utf8_percent_encode(&granted.name, RESERVED)));
     let names = service.catalogue().names_in(granted.permissions);
-    headers.insert(X_AUTH_PERMISSIONS, values.take(|text| spaced(text, names)));
+    headers.insert(X_AUTH_PERMISSIONS, values.of(spaced(names)));
     response
 }
 
-fn spaced<'n>(text: &mut BytesMut, names: impl Iterator<Item = &'n str>) -> fmt::Result {
-    for (i, name) in names.enumerate() {
-        if i > 0 {
-            text.write_str(" ")?;
-        }
-        text.write_str(name)?;
-    }
-    Ok(())
+fn spaced<'n>(names: impl Iterator<Item = &'n str>) -> impl Iterator<Item = &'n str> {
+    names.enumerate().flat_map(|(i, name)| [if i > 0 { " " } else { "" }, name])
+}
+
+fn text_of(id: Uuid, buffer: &mut [u8; Hyphenated::LENGTH]) -> &str {
+    id.as_hyphenated().encode_lower(buffer)
 }
 
 /// Header values out of one allocation.
 struct Values(BytesMut);
 
 impl Values {
-    fn take(&mut self, write: impl FnOnce(&mut BytesMut) -> fmt::Result) -> HeaderValue {
-        write(&mut self.0).expect("memory takes what is written to it");
+    fn of<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) -> HeaderValue {
+        parts.into_iter().for_each(|part| self.0.extend_from_slice(part.as_bytes()));
         let value: Bytes = self.0.split().freeze();
         HeaderValue::from_maybe_shared(value).expect("ids, names of permissions and percent-encoded text are ASCII")
     }
 }
 
-fn refused(error: &Error) -> HttpResponse {
+fn refused(error: &Error) -> Response<BoxBody> {
     let status = status(error);
-    let mut response = HttpResponse::new(status);
+    let mut response = Response::new(status);
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
@@ -217,16 +210,13 @@ fn status(error: &Error) -> StatusCode {
     }
 }
 
-/// Whether the path is one of this route's.
+/// Whether the path is this one, or below it.
 pub(super) fn is_at(path: &str) -> bool {
-    path.strip_prefix("/auth").is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    path.strip_prefix(AUTH).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
-/// In a span of its own, because requests to `/auth` have none: see `request.rs`.
-fn log(request: &HttpRequest, error: &Error) {
-    if status(error) != StatusCode::SERVICE_UNAVAILABLE && !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
+fn log(error: &Error, identified: &Identified) {
+    if status(error) == StatusCode::SERVICE_UNAVAILABLE || tracing::enabled!(tracing::Level::DEBUG) {
+        identified.in_span(|| dialect::log(error));
     }
-    let id = RequestId::of(request);
-    tracing::info_span!("request", request.id = id.as_str(), http.route = "/auth").in_scope(|| dialect::log(error));
 }

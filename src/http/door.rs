@@ -1,35 +1,101 @@
 //! What every request passes, in this order: its connection is not idle, its body is watched over, it gets an id, and an
-//! error that nobody has said is said. One middleware for all of it: each layer of actix-web's allocates, and moves
-//! the request and its answer once more.
+//! error that nobody has said is said. Forward-auth is answered here as well, before there is a route to be found or a
+//! request of actix-web's to be made: either costs more than the check itself.
+//!
+//! It stands around the whole app. As middleware inside, each layer allocates, and moves the request and its answer once
+//! more.
 
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_http::Request;
 use actix_web::{
     Error,
-    body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    middleware::Next,
+    body::{BoxBody, EitherBody},
+    dev::{Response, ServiceResponse, Transform, forward_ready},
+    web::Data,
 };
+use futures_util::future::LocalBoxFuture;
 use tracing::Instrument;
 
 use super::{
-    dialect,
+    AUTH, auth, dialect,
     idle::UnderWay,
-    request::Identified,
+    request::{Identified, QuickIds},
     unread::{Held, Unread},
 };
+use crate::service::Service;
 
-/// Middleware of the whole app.
-pub(super) async fn pass<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<EitherBody<B>, Unread>>, Error> {
-    let _under_way = UnderWay::begin(&request);
-    let body = Held::of(&mut request);
-    let identified = Identified::new(&request);
+/// Makes the door of a worker, around its app.
+pub(super) struct Door(pub(super) Data<Service>);
 
-    let span = identified.span();
-    let answer = async { Ok::<_, Error>(dialect::plain(next.call(request).await?)) };
-    let mut response = answer.instrument(span).await?;
+/// A worker's door.
+pub(super) struct Opened<A> {
+    app: A,
+    inside: Rc<Inside>,
+}
 
-    identified.finish(&mut response);
-    Ok(body.close(response))
+/// What answers need, counted by one worker alone.
+struct Inside {
+    service: Data<Service>,
+    ids: QuickIds,
+}
+
+impl<A> Transform<A, Request> for Door
+where
+    A: actix_web::dev::Service<Request, Response = ServiceResponse, Error = Error>,
+    A::Future: 'static,
+{
+    type Response = Response<EitherBody<BoxBody, Unread>>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = Opened<A>;
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, app: A) -> Self::Future {
+        let inside = Inside { service: self.0.clone(), ids: QuickIds::new(&self.0) };
+        ready(Ok(Opened { app, inside: Rc::new(inside) }))
+    }
+}
+
+impl<A> actix_web::dev::Service<Request> for Opened<A>
+where
+    A: actix_web::dev::Service<Request, Response = ServiceResponse, Error = Error>,
+    A::Future: 'static,
+{
+    type Response = Response<EitherBody<BoxBody, Unread>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    forward_ready!(app);
+
+    fn call(&self, mut request: Request) -> Self::Future {
+        let under_way = UnderWay::begin(&request);
+        let body = Held::of(&mut request);
+        if auth::is_at(request.path()) {
+            let inside = self.inside.clone();
+            return Box::pin(async move {
+                let _under_way = under_way;
+                let identified = Identified::at_auth(&request, &inside.ids);
+                let mut response = auth::answer(request.head(), &inside.service, &identified).await;
+                identified.finish(&mut response, AUTH);
+                Ok(body.close(response))
+            });
+        }
+
+        let identified = Identified::new(&request, &self.inside.service);
+        let span = identified.span();
+        let answer = span.in_scope(|| self.app.call(request));
+        Box::pin(async move {
+            let _under_way = under_way;
+            let response = async { answer.await.map(dialect::plain) }.instrument(span).await?;
+            let (request, response) = response.into_parts();
+            let mut response = Response::from(response).map_into_boxed_body();
+            let route = request.match_name().map(ToOwned::to_owned).or_else(|| request.match_pattern());
+            identified.finish(&mut response, route.as_deref().unwrap_or("none"));
+            Ok(body.close(response))
+        })
+    }
 }

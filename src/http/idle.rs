@@ -13,10 +13,8 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{
-    dev::{Extensions, ServiceRequest},
-    rt,
-};
+use actix_http::Request;
+use actix_web::{dev::Extensions, rt};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until},
@@ -69,7 +67,7 @@ pub(super) struct UnderWay(Option<Rc<Cell<Option<Instant>>>>);
 
 impl UnderWay {
     /// Notes that the request has begun.
-    pub(super) fn begin(request: &ServiceRequest) -> Self {
+    pub(super) fn begin(request: &Request) -> Self {
         let idle_since = request.conn_data::<Connection>().map(|connection| connection.idle_since.clone());
         if let Some(idle_since) = &idle_since {
             idle_since.set(None);

@@ -62,22 +62,22 @@ const MAY_INTROSPECT: [&str; 2] = [INTROSPECTION, MANAGEMENT];
 /// SignalWire's compatibility API.
 const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 
-/// Every route. `tests/it/http/routes.rs` walks the same table with every kind of wrong credential.
+/// Forward-auth, here and at every path below, with any method. The door answers it before it looks for a route.
+const AUTH: &str = "/auth";
+
+/// Every other route. `tests/it/http/routes.rs` walks the same table with every kind of wrong credential.
 fn routes(app: &mut web::ServiceConfig) {
-    // The first is found first.
-    app.service(web::resource("/auth").route(web::route().to(auth::answer)))
-        .service(web::resource("/auth/{anything:.*}").route(web::route().to(auth::answer)))
+    app.service(web::resource("/livez").route(get().to(health::livez)))
+        .service(web::resource("/readyz").route(get().to(health::readyz)))
+        .service(web::resource("/openapi.json").route(get().to(openapi::document)))
+        .service(web::resource("/docs").route(get().to(docs::page)))
+        .service(web::resource("/docs/{file}").route(get().to(docs::file)))
         .service(
             web::resource("/oauth/introspect")
                 .wrap(from_fn(|request, next| authenticate::needs_one_of(&MAY_INTROSPECT, request, next)))
                 .wrap(from_fn(dialect::oauth))
                 .route(web::post().to(introspect::answer)),
         )
-        .service(web::resource("/livez").route(get().to(health::livez)))
-        .service(web::resource("/readyz").route(get().to(health::readyz)))
-        .service(web::resource("/openapi.json").route(get().to(openapi::document)))
-        .service(web::resource("/docs").route(get().to(docs::page)))
-        .service(web::resource("/docs/{file}").route(get().to(docs::file)))
         .service(
             web::scope("/api/project")
                 .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))

@@ -2,16 +2,16 @@
 
 use std::{cell::Cell, time::Instant};
 
+use actix_http::Request;
 use actix_web::{
-    HttpMessage, HttpRequest,
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{CACHE_CONTROL, HeaderName, HeaderValue},
-    web::Data,
+    HttpMessage,
+    dev::Response,
+    http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
 };
 use tracing::Span;
 use uuid::{Builder, Uuid};
 
-use super::auth;
+use super::AUTH;
 use crate::{domain::Secret, service::Service};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,21 +21,11 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The one that the request has; where it has none yet, it gets it now.
-    pub(super) fn of(request: &HttpRequest) -> Self {
-        if let Some(id) = request.extensions().get::<Self>() {
-            return id.clone();
-        }
-        let id = Self::read(request);
-        request.extensions_mut().insert(id.clone());
-        id
-    }
-
-    fn read(request: &HttpRequest) -> Self {
-        let mut sent = request.headers().get_all(X_REQUEST_ID);
+    fn read(headers: &HeaderMap, fresh: impl FnOnce() -> Uuid) -> Self {
+        let mut sent = headers.get_all(X_REQUEST_ID);
         match (sent.next(), sent.next()) {
             (Some(id), None) if is_harmless(id.as_bytes()) && !holds_a_secret(id.as_bytes()) => Self(id.clone()),
-            _ => Self::from(fresh(request)),
+            _ => Self::from(fresh()),
         }
     }
 
@@ -52,17 +42,9 @@ impl From<Uuid> for RequestId {
     }
 }
 
-/// A UUID that no other request has. On the hot path, asking the random source would cost as much as finding the grant.
-fn fresh(request: &HttpRequest) -> Uuid {
-    if auth::is_at(request.path()) {
-        request.app_data::<QuickIds>().expect("the server puts it into every app").next()
-    } else {
-        request.app_data::<Data<Service>>().expect("the server puts it into every app").request_id()
-    }
-}
-
 /// Ids for the requests of one worker: a random half, and a half that counts. They can be foreseen and are still
-/// unique, which is all that is asked of them.
+/// unique, which is all that is asked of them. On the hot path, asking the random source would cost as much as finding
+/// the grant.
 pub(super) struct QuickIds {
     first: u64,
     count: Cell<u64>,
@@ -95,24 +77,30 @@ fn holds_a_secret(id: &[u8]) -> bool {
 
 /// A request that has its id and its span, where something may come to be logged in it.
 pub(super) struct Identified {
+    id: RequestId,
     span: Span,
     /// `None` where nobody will be told how long it took.
     began: Option<Instant>,
 }
 
 impl Identified {
-    /// Gives the request its id and its span.
-    pub(super) fn new(request: &ServiceRequest) -> Self {
-        let began = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
+    /// Gives the request its id and its span, and the handlers its id.
+    pub(super) fn new(request: &Request, service: &Service) -> Self {
+        let id = RequestId::read(request.headers(), || service.request_id());
+        request.extensions_mut().insert(id.clone());
         // The path and query stay out: people put secrets there. The route's pattern is enough to find a line by.
-        // A span costs as much as a whole verification, so on the hot path whoever has something to log makes it then.
-        let span = if auth::is_at(request.path()) {
-            Span::none()
-        } else {
-            let id = RequestId::of(request.request());
-            tracing::info_span!("request", request.id = id.as_str(), http.method = %request.method())
-        };
-        Self { span, began }
+        let span = tracing::info_span!("request", request.id = id.as_str(), http.method = %request.method());
+        Self::now(id, span)
+    }
+
+    /// The same for forward-auth, where a span would cost as much as a whole verification: whoever has something to log
+    /// makes it then.
+    pub(super) fn at_auth(request: &Request, ids: &QuickIds) -> Self {
+        Self::now(RequestId::read(request.headers(), || ids.next()), Span::none())
+    }
+
+    fn now(id: RequestId, span: Span) -> Self {
+        Self { id, span, began: tracing::enabled!(tracing::Level::DEBUG).then(Instant::now) }
     }
 
     /// The span of its log lines.
@@ -120,24 +108,30 @@ impl Identified {
         self.span.clone()
     }
 
+    /// Logs in the span of the request.
+    pub(super) fn in_span(&self, log: impl FnOnce()) {
+        if self.span.is_none() {
+            tracing::info_span!("request", request.id = self.id.as_str(), http.route = AUTH).in_scope(log);
+        } else {
+            self.span.in_scope(log);
+        }
+    }
+
     /// Gives the answer its headers.
-    pub(super) fn finish<B>(self, response: &mut ServiceResponse<B>) {
-        let known = response.request().extensions().get::<RequestId>().cloned();
-        let id = known.unwrap_or_else(|| RequestId::read(response.request()));
+    pub(super) fn finish<B>(self, response: &mut Response<B>, route: &str) {
+        if let Some(began) = self.began {
+            self.in_span(|| {
+                tracing::debug!(
+                    http.route = route,
+                    http.status = response.status().as_u16(),
+                    duration_ms = began.elapsed().as_secs_f64() * 1000.0,
+                    "answered"
+                );
+            });
+        }
         let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, id.0);
+        headers.insert(X_REQUEST_ID, self.id.0);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let Some(began) = self.began else { return };
-        self.span.in_scope(|| {
-            let route =
-                response.request().match_name().map(ToOwned::to_owned).or_else(|| response.request().match_pattern());
-            tracing::debug!(
-                http.route = route.as_deref().unwrap_or("none"),
-                http.status = response.status().as_u16(),
-                duration_ms = began.elapsed().as_secs_f64() * 1000.0,
-                "answered"
-            );
-        });
     }
 }
 

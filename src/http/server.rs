@@ -2,9 +2,9 @@
 
 use std::{future::Future, io, net::TcpListener, sync::Arc};
 
-use actix_web::{App, HttpServer, middleware::from_fn, web};
+use actix_web::{App, HttpServer, web};
 
-use super::{Settings, door, idle, openapi::Written, request, routes};
+use super::{Settings, door::Door, idle, openapi::Written, routes};
 use crate::service::Service;
 
 /// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
@@ -22,13 +22,9 @@ pub async fn serve(
     let shared = web::Data::new(settings.clone());
     let document = web::Data::new(Written::new(service.catalogue()));
     let server = HttpServer::new(move || {
-        App::new()
-            .app_data(service.clone())
-            .app_data(shared.clone())
-            .app_data(document.clone())
-            .app_data(request::QuickIds::new(&service))
-            .wrap(from_fn(door::pass))
-            .configure(routes)
+        let app =
+            App::new().app_data(service.clone()).app_data(shared.clone()).app_data(document.clone()).configure(routes);
+        actix_service::apply(Door(service.clone()), app)
     })
     .on_connect({
         let limit = settings.keep_alive + settings.header_timeout;

@@ -8,10 +8,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use actix_http::Request;
 use actix_web::{
-    HttpMessage,
     body::{BodySize, BoxBody, EitherBody, MessageBody},
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    dev::{Payload, Response},
     error::PayloadError,
     http::ConnectionType,
     web::Bytes,
@@ -23,27 +23,24 @@ pub(super) struct Held(Option<Rc<RefCell<Body>>>);
 
 impl Held {
     /// Hands the body on, and keeps an eye on it.
-    pub(super) fn of(request: &mut ServiceRequest) -> Self {
+    pub(super) fn of(request: &mut Request) -> Self {
         let payload = request.take_payload();
         if matches!(payload, Payload::None) {
             return Self(None);
         }
         let body = Rc::new(RefCell::new(Body { payload, ended: false }));
-        request.set_payload(Payload::Stream { payload: Box::pin(Reader(body.clone())) });
+        *request.payload() = Payload::Stream { payload: Box::pin(Reader(body.clone())) };
         Self(Some(body))
     }
 
     /// Closes the connection with the answer where the body was not read to its end.
-    pub(super) fn close<B: MessageBody + 'static>(
-        self,
-        mut response: ServiceResponse<B>,
-    ) -> ServiceResponse<EitherBody<B, Unread>> {
+    pub(super) fn close(self, mut response: Response<BoxBody>) -> Response<EitherBody<BoxBody, Unread>> {
         match self.0 {
             Some(body) if !body.borrow().ended => {
-                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-                response.map_into_boxed_body().map_body(|_, answer| EitherBody::right(Unread { answer, _rest: body }))
+                response.head_mut().set_connection_type(ConnectionType::Close);
+                response.map_body(|_, answer| EitherBody::right(Unread { answer, _rest: body }))
             }
-            Some(_) | None => response.map_into_left_body(),
+            Some(_) | None => response.map_body(|_, answer| EitherBody::left(answer)),
         }
     }
 }

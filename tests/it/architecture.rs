@@ -20,8 +20,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that only some rooms may know.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("actix_web", &["http"]),
+    ("actix_http", &["http"]),
+    ("actix_service", &["http"]),
     ("sqlx", &["store", "config"]),
     ("refinery", &["store"]),
     ("argon2", &["service"]),

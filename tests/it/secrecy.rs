@@ -27,7 +27,7 @@ fn stranger() -> String {
 #[test]
 fn what_is_sought_would_be_found() {
     let (project, secret) = ("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d", stranger());
-    let credential = Credential::parse(&format!("{project}:{secret}")).unwrap();
+    let credential = Credential::parse(format!("{project}:{secret}")).unwrap();
     let basic = reqwest::Client::new().get("http://x/").basic_auth(project, Some(&secret)).build().unwrap();
     let header = basic.headers()[AUTHORIZATION].to_str().unwrap().to_owned();
 
@@ -218,7 +218,7 @@ async fn debug_of_what_holds_a_secret_shows_none() {
     let created = app.service.create_project(Name::parse("x").unwrap(), None, true).await.unwrap();
     let issued = created.token.as_ref().unwrap();
     let (project, secret) = (created.project.id, issued.secret.reveal().to_string());
-    let credential = Credential::parse(&format!("{project}:{secret}")).unwrap();
+    let credential = Credential::parse(format!("{project}:{secret}")).unwrap();
     let first = app.service.draw_first(Name::parse("x").unwrap()).await.unwrap();
     let first_secret = first.token.secret.reveal().to_string();
     let holder = app.store.find_holder(credential.secret.selector()).await.unwrap().unwrap();

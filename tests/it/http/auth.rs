@@ -347,3 +347,27 @@ async fn what_cannot_be_told_is_503(#[values(Backend::Sqlite, Backend::Postgres)
     assert_whole(&ask(app.authorized(Method::GET, "/auth", &cold)).await, 200, "mended");
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_else_is_forward_auth_however_it_is_written() {
+    let mut app = App::start(Backend::Sqlite).await;
+    let value = app.root.authorization();
+
+    for path in ["/authx", "/AUTH", "/%61uth", "/%61uth/a", "//auth", "/a/../auth", "/auth%2Fa", "/auth;a", "/api/auth"]
+    {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: {value}\r\n\r\n");
+        let mut raw = Raw::connect(&app).await;
+        raw.send(head).await;
+        let answer = raw.answer().await.unwrap();
+
+        assert!([401, 404].contains(&answer.status), "{path}: {answer:?}");
+        assert_eq!(answer.header("x-auth-project-id"), None, "{path}");
+    }
+    for path in ["/auth", "http://elsewhere/auth?permission=management", "/auth/../a"] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: {value}\r\n\r\n");
+        let mut raw = Raw::connect(&app).await;
+        raw.send(head).await;
+        assert_whole(&raw.answer().await.unwrap(), 200, path);
+    }
+    app.stop().await;
+}

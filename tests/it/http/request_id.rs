@@ -4,7 +4,7 @@ use reqwest::Method;
 use rstest::rstest;
 use uuid::Uuid;
 
-use crate::support::{Answer, App, Backend, Options, Project, Raw};
+use crate::support::{Answer, App, Backend, Operator, Options, Project, Raw};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +60,20 @@ async fn the_ids_of_requests_on_one_connection_are_not_mixed_up() {
     }
     drop(raw);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_finds_the_log_lines_of_its_request() {
+    let operator = Operator::migrated(Backend::Sqlite).await;
+    let mut binary = operator.serve();
+
+    for (path, route) in [("/auth", "/auth"), ("/auth/below?x=y", "/auth"), ("/livez", "/livez"), ("/none", "none")] {
+        binary.request(Method::GET, path).header("x-request-id", "find-me").send().await.unwrap();
+
+        let line = binary.wait_for("answered");
+        assert_eq!((&line["span"]["request.id"], &line["http.route"]), (&"find-me".into(), &route.into()), "{line}");
+    }
+    binary.stop();
 }
 
 fn assert_id(answer: &Answer, kept: Option<&String>) {

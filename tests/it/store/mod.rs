@@ -34,7 +34,7 @@ async fn issue(service: &Service, project: ProjectId, called: &str) -> Issued {
 
 /// A project's management token as a credential.
 fn credential(project: &Project) -> tokensmith::domain::Credential {
-    tokensmith::domain::Credential::parse(&format!("{}:{}", project.id, project.secret)).unwrap()
+    tokensmith::domain::Credential::parse(format!("{}:{}", project.id, project.secret)).unwrap()
 }
 
 fn token_id(project: &Project) -> TokenId {

@@ -80,7 +80,7 @@ impl Operator {
 pub fn created(body: &Value) -> Project {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Project {
-        id: ProjectId::parse(&text(&body["project"]["id"])).unwrap(),
+        id: ProjectId::parse(text(&body["project"]["id"])).unwrap(),
         token_id: text(&body["token"]["id"]),
         secret: text(&body["token"]["token"]),
     }

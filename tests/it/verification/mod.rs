@@ -53,7 +53,7 @@ fn impostor(secret: &Secret) -> Secret {
     SystemEntropy.fill(&mut bytes[6..20]);
     let checksum = crc32fast::hash(&bytes[..20]).to_be_bytes();
     bytes[20..].copy_from_slice(&checksum);
-    Secret::parse(&format!("PT{}", base16ct::lower::encode_string(&bytes))).unwrap()
+    Secret::parse(format!("PT{}", base16ct::lower::encode_string(&bytes))).unwrap()
 }
 
 /// One that passes the check as well, which one in 65,536 does.
