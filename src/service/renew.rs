@@ -10,14 +10,20 @@ use super::{Hasher, proof::ProofKeys};
 use crate::{
     domain::{Secret, SecretId},
     error::Error,
-    store::Store,
+    store::{MadeProof, Store},
 };
 
 /// How many may wait for a hash. More are dropped: they come again with their next verification.
 const HASHES: usize = 16;
 
-/// How many may wait for a proof, which costs one write.
+/// How many may wait for a proof.
 const PROOFS: usize = 1024;
+
+/// How many proofs are written in one transaction, which others may have to wait for.
+const TOGETHER: usize = 64;
+
+/// How long proofs are gathered after some were written: each transaction costs far more than one proof in it.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// How often to look whether argon2 has become idle.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -92,15 +98,25 @@ impl Renewer {
     }
 
     async fn prove_all(self, mut waiting: mpsc::Receiver<Renewal>) {
-        while let Some(Renewal { id, hash, secret }) = waiting.recv().await {
-            let Some(proof) = self.keys.prove(id, &hash, &secret) else { continue };
-            match self.store.keep_proof(id, &hash, &proof).await {
-                Ok(true) => tracing::debug!(secret.id = %id, "proof kept"),
-                Ok(false) => {}
+        let mut together = Vec::new();
+        while waiting.recv_many(&mut together, TOGETHER).await > 0 {
+            let is_full = together.len() == TOGETHER;
+            let proofs: Vec<MadeProof> = together.drain(..).filter_map(|renewal| self.prove(renewal)).collect();
+            match self.store.keep_proofs(&proofs).await {
+                Ok(kept) => tracing::debug!(kept, "proofs kept"),
                 Err(error) => {
-                    tracing::warn!(secret.id = %id, %error, "proof not kept; the next verification tries again");
+                    let proofs = proofs.len();
+                    tracing::warn!(proofs, %error, "proofs not kept; the next verifications try again");
                 }
             }
+            if !is_full {
+                tokio::time::sleep(GATHERING).await;
+            }
         }
+    }
+
+    fn prove(&self, Renewal { id, hash, secret }: Renewal) -> Option<MadeProof> {
+        let proof = self.keys.prove(id, &hash, &secret)?;
+        Some(MadeProof { secret: id, hash, proof })
     }
 }

@@ -233,6 +233,17 @@ pub struct Holder {
     pub parent: Option<ProjectId>,
 }
 
+/// A proof, and what it proves.
+#[derive(Clone, Debug)]
+pub struct MadeProof {
+    /// The secret's row.
+    pub secret: SecretId,
+    /// The hash that the secret proved itself against.
+    pub hash: String,
+    /// The proof.
+    pub proof: Proof,
+}
+
 /// Secrets, as verification needs them.
 #[async_trait]
 pub trait Secrets: Send + Sync {
@@ -243,6 +254,7 @@ pub trait Secrets: Send + Sync {
     /// Returns whether it was.
     async fn replace_hash(&self, id: SecretId, old: &str, new: &str, proof: Option<&Proof>) -> Result<bool, Error>;
 
-    /// Keeps a proof beside the hash that it was made for, if that is still there. Returns whether it was.
-    async fn keep_proof(&self, id: SecretId, hash: &str, proof: &Proof) -> Result<bool, Error>;
+    /// Keeps proofs, each beside the hash that it was made for, where that is still there and nobody is changing it just
+    /// now. Returns how many it kept.
+    async fn keep_proofs(&self, proofs: &[MadeProof]) -> Result<u64, Error>;
 }

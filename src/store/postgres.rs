@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
+    ConnectOptions, Connection, PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::runtime::Handle;
 
 use super::{
     Mark, Store, migrate,
-    sql::{SqlStore, read},
+    sql::{Inserts, SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -71,24 +71,22 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         let reading = connect.clone().options([("default_transaction_read_only", "on")]);
         (pool(of_readers).connect_lazy_with(reading), pool(of_writers).connect_lazy_with(connect))
     };
-    Arc::new(SqlStore::<Postgres>::new(readers, writer, catalogue, options.time_limit))
+    Arc::new_cyclic(|itself| SqlStore::<Postgres> {
+        readers,
+        writer,
+        file: None,
+        writers_opened: Arc::default(),
+        claim: None,
+        catalogue,
+        inserts: Inserts::default(),
+        itself: itself.clone(),
+        latest: migrate::latest(),
+        time_limit: options.time_limit,
+        runtime: Handle::current(),
+    })
 }
 
 impl SqlStore<Postgres> {
-    fn new(readers: PgPool, writer: PgPool, catalogue: Arc<Catalogue>, time_limit: Duration) -> Self {
-        Self {
-            readers,
-            writer,
-            file: None,
-            writers_opened: Arc::default(),
-            claim: None,
-            catalogue,
-            latest: migrate::latest(),
-            time_limit,
-            runtime: Handle::current(),
-        }
-    }
-
     pub(super) async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
         connection.begin().await
     }

@@ -21,7 +21,7 @@ use super::{
     claim::Claim,
     database_file::DatabaseFile,
     migrate,
-    sql::{Failure, SqlStore, read},
+    sql::{Failure, Inserts, SqlStore, read},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -65,13 +65,15 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
                 Ok(!connection.is_in_transaction())
             })
         });
-    Arc::new(SqlStore::<Sqlite> {
+    Arc::new_cyclic(|itself| SqlStore::<Sqlite> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
         file: Some(DatabaseFile::at(&options.path)),
         writers_opened,
         claim: Some(Claim::beside(&options.path)),
         catalogue,
+        inserts: Inserts::default(),
+        itself: itself.clone(),
         latest: migrate::latest(),
         time_limit: options.time_limit,
         runtime: Handle::current(),

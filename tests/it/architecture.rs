@@ -47,7 +47,7 @@ const CHANGES_NOTHING: [&str; 20] = [
     "find_token",
     "insert_token",
     "is_empty",
-    "keep_proof",
+    "keep_proofs",
     "list_projects",
     "list_tokens",
     "list_tree",

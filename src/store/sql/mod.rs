@@ -6,6 +6,7 @@
 //! place where it is decided whether a failed write left nothing behind, and what becomes of its connection.
 
 mod failure;
+mod inserts;
 mod lent;
 mod projects;
 mod records;
@@ -14,7 +15,7 @@ mod tokens;
 
 use std::{
     future::Future,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Weak, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -23,6 +24,7 @@ use tokio::{runtime::Handle, time::Instant};
 use tokio_util::context::TokioContext;
 
 pub(super) use failure::{Failure, Tries};
+pub(super) use inserts::Inserts;
 
 use super::{claim::Claim, database_file::DatabaseFile};
 use crate::{domain::Catalogue, error::Error};
@@ -40,6 +42,10 @@ pub struct SqlStore<DB: Database> {
     /// SQLite: whether this process may remember what it reads.
     pub(super) claim: Option<Claim>,
     pub(super) catalogue: Arc<Catalogue>,
+    /// Tokens that wait to be written.
+    pub(super) inserts: Inserts,
+    /// This store, for work that goes on when whoever asked for it has gone.
+    pub(super) itself: Weak<Self>,
     /// The last migration that this program knows.
     pub(super) latest: Option<i32>,
     /// How long an operation may take before its commit.
@@ -96,9 +102,12 @@ macro_rules! read {
 /// failed before the commit left nothing behind, so it may be tried again and be answered as such; what
 /// failed in the commit is an unknown outcome.
 macro_rules! write {
-    ($store:expr, |$tx:ident| $work:expr) => {{
+    ($store:expr, |$tx:ident| $work:expr) => {
+        $crate::store::sql::write!($store, by $store.deadline(), |$tx| $work)
+    };
+    ($store:expr, by $deadline:expr, |$tx:ident| $work:expr) => {{
         let store = $store;
-        let deadline = store.deadline();
+        let deadline = $deadline;
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.writer.options().get_max_connections());
         loop {
             let attempt = store.at_home(async {

@@ -7,11 +7,11 @@ use super::{SqlStore, read, records::HolderRecord, write};
 use crate::{
     domain::{Proof, SecretId, Selector},
     error::Error,
-    store::{Holder, Secrets},
+    store::{Holder, MadeProof, Secrets},
 };
 
 macro_rules! secrets {
-    ($database:ty) => {
+    ($database:ty, for_update_if_free: $for_update_if_free:literal) => {
         #[async_trait]
         impl Secrets for SqlStore<$database> {
             async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
@@ -55,22 +55,32 @@ macro_rules! secrets {
                 })
             }
 
-            async fn keep_proof(&self, id: SecretId, hash: &str, proof: &Proof) -> Result<bool, Error> {
+            async fn keep_proofs(&self, proofs: &[MadeProof]) -> Result<u64, Error> {
                 write!(self, |tx| {
-                    sqlx::query("update token_secrets set proof = $3, proof_key = $4 where id = $1 and hash = $2")
-                        .bind(id.as_uuid())
-                        .bind(hash)
+                    let mut kept = 0;
+                    for MadeProof { secret, hash, proof } in proofs {
+                        // Who waits for a row while it holds others can be waited for in turn; this never waits.
+                        kept += sqlx::query(concat!(
+                            "update token_secrets set proof = $3, proof_key = $4
+                            where id = (select id from token_secrets where id = $1 and hash = $2",
+                            $for_update_if_free,
+                            ")",
+                        ))
+                        .bind(secret.as_uuid())
+                        .bind(hash.as_str())
                         .bind(proof.mac().as_slice())
                         .bind(proof.key().as_slice())
                         .execute(&mut *tx)
                         .await?
-                        .rows_affected()
-                        == 1
+                        .rows_affected();
+                    }
+                    kept
                 })
             }
         }
     };
 }
 
-secrets!(Postgres);
-secrets!(Sqlite);
+secrets!(Postgres, for_update_if_free: " for update skip locked");
+// "begin immediate" has locked everything already.
+secrets!(Sqlite, for_update_if_free: "");

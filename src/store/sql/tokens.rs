@@ -3,11 +3,19 @@
 //! Locks are taken in one order: the project's row, then tokens' rows. The project's row comes first in every
 //! write, so that two callers who act on each other's tokens wait instead of deadlocking.
 
+use std::slice;
+
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Failure, SqlStore, read, records::TokenRecord, write};
+use super::{
+    Failure, SqlStore,
+    inserts::{Insert, tell_all},
+    read,
+    records::TokenRecord,
+    write,
+};
 use crate::{
     clock::Timestamp,
     domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Token, TokenChange, TokenId},
@@ -20,13 +28,13 @@ macro_rules! tokens {
         #[async_trait]
         impl Tokens for SqlStore<$database> {
             async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error> {
-                write!(self, |tx| {
-                    let counted = Self::count_token_below(tx, rows.token.project, limit).await?;
-                    // A caller who is dead learns just that, not what it would have been refused for.
-                    self.assert_alive(tx, actor).await?;
-                    counted?;
-                    Self::insert_rows(tx, rows).await?;
-                })
+                let (project, deadline) = (rows.token.project, self.deadline());
+                let (place, is_first) = self.inserts.join(actor, rows, limit, deadline)?;
+                if is_first {
+                    let store = self.itself.upgrade().expect("it is there while it is asked");
+                    self.runtime.spawn(async move { store.write_inserts(project).await });
+                }
+                place.answer(deadline).await
             }
 
             async fn update_token(
@@ -183,6 +191,37 @@ macro_rules! tokens {
         }
 
         impl SqlStore<$database> {
+            /// Writes what waits for a project, until nothing does.
+            async fn write_inserts(&self, project: ProjectId) {
+                let turn = self.inserts.turn(project);
+                while let Some(together) = turn.next() {
+                    let told = self.insert_together(&together).await;
+                    for alone in tell_all(together, told) {
+                        let told = self.insert_together(slice::from_ref(&alone)).await;
+                        alone.tell(told);
+                    }
+                }
+            }
+
+            /// Writes tokens of one project in one transaction, all of them or none.
+            async fn insert_together(&self, together: &[Insert]) -> Result<(), Error> {
+                let [first, ..] = together else { return Ok(()) };
+                let deadline = together.iter().fold(first.deadline, |earliest, next| earliest.min(next.deadline));
+                write!(self, by deadline, |tx| {
+                    let counted = Self::count_tokens_below(tx, first.token.project, together.len(), first.limit).await?;
+                    // A caller who is dead learns just that, not what it would have been refused for.
+                    for (i, insert) in together.iter().enumerate() {
+                        if together[..i].iter().all(|before| before.actor != insert.actor) {
+                            self.assert_alive(tx, insert.actor).await?;
+                        }
+                    }
+                    counted?;
+                    for insert in together {
+                        Self::insert_rows(tx, insert.rows()).await?;
+                    }
+                })
+            }
+
             /// The third lock on management: asks inside the write's own transaction whether the caller's token
             /// and secret are there and hold `management`, and holds both rows until the commit, so that a
             /// revocation comes wholly before this write or wholly after it.
@@ -220,20 +259,23 @@ macro_rules! tokens {
                 .await?)
             }
 
-            /// Counts one more token in, and so locks the project until the commit. The inner result is the
+            /// Counts so many more tokens in, and so locks the project until the commit. The inner result is the
             /// refusal, for the caller to give when it comes to it.
-            async fn count_token_below(
+            async fn count_tokens_below(
                 tx: &mut $connection,
                 project: ProjectId,
+                more: usize,
                 limit: u64,
             ) -> Result<Result<(), Error>, Failure> {
-                let counted =
-                    sqlx::query("update projects set token_count = token_count + 1 where id = $1 and token_count < $2")
-                        .bind(project.as_uuid())
-                        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-                        .execute(&mut *tx)
-                        .await?
-                        .rows_affected();
+                let counted = sqlx::query(
+                    "update projects set token_count = token_count + $2 where id = $1 and token_count <= $3 - $2",
+                )
+                .bind(project.as_uuid())
+                .bind(i64::try_from(more).unwrap_or(i64::MAX))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
                 if counted == 1 {
                     return Ok(Ok(()));
                 }

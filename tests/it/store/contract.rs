@@ -1,5 +1,7 @@
 //! Each operation alone: what it promises, what it finds where there is nothing, what it refuses and leaves behind.
 
+use std::slice;
+
 use rstest::rstest;
 use tokensmith::{
     clock::Timestamp,
@@ -9,7 +11,7 @@ use tokensmith::{
     },
     entropy::{Entropy, SystemEntropy},
     error::Error,
-    store::TokenRows,
+    store::{MadeProof, TokenRows},
 };
 
 use super::{assert_whole, credential, issue, name, operator, token_id};
@@ -42,6 +44,10 @@ pub(super) fn rows_for(project: ProjectId) -> (Token, StoredSecret) {
         created_by: None,
     };
     (token, stored)
+}
+
+pub(super) fn made(secret: SecretId, hash: &str, proof: &Proof) -> MadeProof {
+    MadeProof { secret, hash: hash.to_owned(), proof: *proof }
 }
 
 fn nobody() -> ProjectId {
@@ -269,7 +275,8 @@ async fn a_hash_is_replaced_only_in_the_place_of_the_one_it_was_made_from(
 
     app.service.revoke(operator(app.root.id), token_id(&app.root)).await.unwrap();
     assert!(!app.store.replace_hash(holder.secret, "new", "revived", None).await.unwrap());
-    assert!(!app.store.keep_proof(holder.secret, "new", &Proof::new([1; 8], [2; 32])).await.unwrap());
+    let proof = made(holder.secret, "new", &Proof::new([1; 8], [2; 32]));
+    assert_eq!(app.store.keep_proofs(&[proof]).await.unwrap(), 0);
     assert!(app.store.find_holder(selector).await.unwrap().is_none());
 }
 
@@ -285,9 +292,11 @@ async fn a_proof_stands_only_beside_the_hash_that_it_was_made_for(
     let (one, two) = (Proof::new([1; 8], [2; 32]), Proof::new([3; 8], [4; 32]));
     assert!(holder.proof.is_some());
 
-    assert!(!app.store.keep_proof(holder.secret, "another", &one).await.unwrap());
+    let (another, right) = (made(holder.secret, "another", &one), made(holder.secret, &holder.hash, &one));
+    assert_eq!(app.store.keep_proofs(&[]).await.unwrap(), 0);
+    assert_eq!(app.store.keep_proofs(slice::from_ref(&another)).await.unwrap(), 0);
     assert_eq!(proof_of().await, holder.proof);
-    assert!(app.store.keep_proof(holder.secret, &holder.hash, &one).await.unwrap());
+    assert_eq!(app.store.keep_proofs(&[another, right]).await.unwrap(), 1);
     assert_eq!(proof_of().await, Some(one));
     assert!(app.store.replace_hash(holder.secret, &holder.hash, "new", Some(&two)).await.unwrap());
     assert_eq!(proof_of().await, Some(two));

@@ -7,6 +7,7 @@ mod interrupted;
 mod lists;
 mod marks;
 mod migrations;
+mod together;
 
 use tokensmith::{
     domain::{Actor, Issued, Name, NewToken, ProjectId, Reach, TokenId},

@@ -16,7 +16,7 @@ use tokensmith::{
         TokenId,
     },
     error::Error,
-    store::{Holder, Holdings, Mark, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
+    store::{Holder, Holdings, MadeProof, Mark, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
 };
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -265,7 +265,7 @@ impl Secrets for BrokenStore {
         self.write(self.inner.replace_hash(id, old, new, proof)).await
     }
 
-    async fn keep_proof(&self, id: SecretId, hash: &str, proof: &Proof) -> Result<bool, Error> {
-        self.write(self.inner.keep_proof(id, hash, proof)).await
+    async fn keep_proofs(&self, proofs: &[MadeProof]) -> Result<u64, Error> {
+        self.write(self.inner.keep_proofs(proofs)).await
     }
 }

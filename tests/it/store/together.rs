@@ -1,0 +1,234 @@
+//! Tokens of one project that come while another of its transactions is under way: written together, told apart.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokensmith::{
+    domain::{Actor, StoredSecret, Token},
+    error::Error,
+    store::TokenRows,
+};
+use tokio::task::JoinHandle;
+
+use super::{assert_whole, contract::rows_for, credential, issue, operator};
+use crate::support::{App, Backend, Database};
+
+/// How long what is to wait is given to begin.
+const BEGUN: Duration = Duration::from_millis(300);
+
+/// Holds what every write of a project takes first.
+enum Holder {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Holder {
+    async fn of(database: &Database, backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let mut connection = SqliteConnectOptions::new().filename(database.path()).connect().await.unwrap();
+                sqlx::raw_sql("begin immediate").execute(&mut connection).await.unwrap();
+                Self::Sqlite(connection)
+            }
+            Backend::Postgres => {
+                let mut connection = database.postgres().await;
+                sqlx::raw_sql("begin; select 1 from projects for update").execute(&mut connection).await.unwrap();
+                Self::Postgres(connection)
+            }
+        }
+    }
+
+    async fn let_go(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+}
+
+/// Begins to write it.
+fn insert(app: &App, actor: Actor, rows: &(Token, StoredSecret), limit: u64) -> JoinHandle<Result<(), Error>> {
+    let (store, (token, secret)) = (app.store.clone(), rows.clone());
+    tokio::spawn(async move { store.insert_token(actor, TokenRows { token: &token, secret: &secret }, limit).await })
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn those_that_wait_are_written_together_and_one_that_is_refused_takes_none_with_it(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let stranger = app.project("Stranger", None).await;
+    let caller = app.service.authenticate(&credential(&app.root), "management").await.unwrap();
+    let alive = app.service.reach(&caller, app.root.id).await.unwrap().actor;
+    let weak = issue(&app.service, app.root.id, "no manager").await;
+    let weak_secret = app.store.find_holder(weak.secret.selector()).await.unwrap().unwrap().secret;
+    let no_manager = Actor::Token { token: weak.token.id, secret: weak_secret };
+    let dead = Actor::Token { token: rows_for(app.root.id).0.id, secret: rows_for(app.root.id).1.id };
+    let good: Vec<_> = (0..30).map(|_| rows_for(app.root.id)).collect();
+    let (refused, weakly, elsewhere) = (rows_for(app.root.id), rows_for(app.root.id), rows_for(stranger.id));
+    let mut taken = rows_for(app.root.id);
+    taken.1.selector = weak.secret.selector();
+
+    for with_refusals in [false, true] {
+        let holder = Holder::of(&app.database, backend).await;
+        // The first begins alone; what comes after it waits.
+        let first = rows_for(app.root.id);
+        let first = insert(&app, Actor::Operator, &first, 1000);
+        tokio::time::sleep(BEGUN).await;
+        let (some, others) = good.split_at(10);
+        let waiting: Vec<_> = if with_refusals { others } else { some }
+            .iter()
+            .enumerate()
+            .map(|(i, rows)| insert(&app, if i % 2 == 0 { Actor::Operator } else { alive }, rows, 1000))
+            .collect();
+        let refusals = with_refusals.then(|| {
+            (
+                insert(&app, dead, &refused, 1000),
+                insert(&app, no_manager, &weakly, 1000),
+                insert(&app, Actor::Operator, &taken, 1000),
+                insert(&app, Actor::Operator, &elsewhere, 1000),
+            )
+        });
+        tokio::time::sleep(BEGUN).await;
+        assert!(!first.is_finished() && waiting.iter().all(|task| !task.is_finished()));
+        holder.let_go().await;
+
+        first.await.unwrap().unwrap();
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
+        if let Some((refused, weakly, taken, elsewhere)) = refusals {
+            assert!(matches!(refused.await.unwrap(), Err(Error::Unauthenticated)));
+            assert!(matches!(weakly.await.unwrap(), Err(Error::PermissionMissing { .. })));
+            assert!(matches!(taken.await.unwrap(), Err(Error::SelectorTaken)));
+            elsewhere.await.unwrap().unwrap();
+        } else if backend == Backend::Postgres {
+            const TRANSACTIONS: &str = "select count(distinct xmin::text) from tokens where name = 'token'";
+            assert_eq!(app.database.count(TRANSACTIONS).await, 2);
+        }
+    }
+
+    assert_eq!(app.store.count_holdings(app.root.id).await.unwrap().tokens, 2 + 2 + 30);
+    assert_eq!(app.store.count_holdings(stranger.id).await.unwrap().tokens, 2);
+    assert_whole(&app.database).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_that_wait_as_many_are_written_as_the_limit_leaves_room_for(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let holder = Holder::of(&app.database, backend).await;
+    let tasks: Vec<_> = (0..12).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 8)).collect();
+    tokio::time::sleep(BEGUN).await;
+    holder.let_go().await;
+
+    let mut written = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(()) => written += 1,
+            Err(Error::TokenLimitReached { limit: 8 }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    // The root's own token is there already.
+    assert_eq!(written, 7);
+    assert_whole(&app.database).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_while_waiting_is_not_written(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let app = App::start(backend).await;
+    let holder = Holder::of(&app.database, backend).await;
+    let first = insert(&app, Actor::Operator, &rows_for(app.root.id), 1000);
+    tokio::time::sleep(BEGUN).await;
+    let gone: Vec<_> = (0..5).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 1000)).collect();
+    let stays = insert(&app, Actor::Operator, &rows_for(app.root.id), 1000);
+    tokio::time::sleep(BEGUN).await;
+    for task in gone {
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+    holder.let_go().await;
+
+    first.await.unwrap().unwrap();
+    stays.await.unwrap().unwrap();
+    assert_eq!(app.store.count_holdings(app.root.id).await.unwrap().tokens, 3);
+    assert_whole(&app.database).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_too_long_is_told_so_and_nothing_is_written_for_them(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let before = app.database.rows().await;
+    let holder = Holder::of(&app.database, backend).await;
+    let tasks: Vec<_> = (0..5).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 1000)).collect();
+    tokio::time::sleep(BEGUN).await;
+    let late: Vec<_> = (0..5).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 1000)).collect();
+
+    for task in tasks.into_iter().chain(late) {
+        let told = task.await.unwrap();
+        assert!(matches!(told, Err(Error::StoreAway(_))), "{told:?}");
+    }
+    holder.let_go().await;
+
+    assert_eq!(app.database.rows().await, before);
+    app.service.issue(operator(app.root.id), super::new_token("works again")).await.unwrap();
+    assert_whole(&app.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_waits_keeps_no_other_from_being_written_to() {
+    let app = App::start(Backend::Postgres).await;
+    let other = app.project("Other", None).await;
+    let mut holder = app.database.postgres().await;
+    let mut transaction = holder.begin().await.unwrap();
+    sqlx::query("select 1 from projects where id = $1 for update")
+        .bind(app.root.id.as_uuid())
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    // Far more than there are connections.
+    let waiting: Vec<_> = (0..100).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 1000)).collect();
+    tokio::time::sleep(BEGUN).await;
+
+    issue(&app.service, other.id, "at once").await;
+
+    assert!(waiting.iter().all(|task| !task.is_finished()), "they still waited");
+    transaction.rollback().await.unwrap();
+    for task in waiting {
+        task.await.unwrap().unwrap();
+    }
+    assert_whole(&app.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_never_waits_for_a_row_that_somebody_changes() {
+    let app = App::start(Backend::Postgres).await;
+    let other = app.project("Other", None).await;
+    let [held, free] = [&app.root, &other].map(|project| credential(project).secret.selector());
+    let held = app.store.find_holder(held).await.unwrap().unwrap();
+    let free = app.store.find_holder(free).await.unwrap().unwrap();
+    let mut holder = app.database.postgres().await;
+    let mut transaction = holder.begin().await.unwrap();
+    sqlx::query("select 1 from token_secrets where id = $1 for share")
+        .bind(held.secret.as_uuid())
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+
+    let one = tokensmith::domain::Proof::new([1; 8], [2; 32]);
+    let proofs = [&held, &free].map(|row| super::contract::made(row.secret, &row.hash, &one));
+
+    assert_eq!(app.store.keep_proofs(&proofs).await.unwrap(), 1);
+    transaction.rollback().await.unwrap();
+    assert_eq!(app.store.keep_proofs(&proofs).await.unwrap(), 2);
+}
