@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Mark, Store, migrate,
-    sql::{Inserts, SqlStore, read},
+    sql::{Inserts, Purpose, SqlStore, read, share_of_management},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -72,6 +72,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         (pool(of_readers).connect_lazy_with(reading), pool(of_writers).connect_lazy_with(connect))
     };
     Arc::new_cyclic(|itself| SqlStore::<Postgres> {
+        managing: share_of_management(readers.options().get_max_connections()),
         readers,
         writer,
         file: None,
@@ -96,10 +97,13 @@ impl SqlStore<Postgres> {
 impl Store for SqlStore<Postgres> {
     async fn ready(&self) -> Result<(), Error> {
         const IS_THERE: &str = "select to_regclass('refinery_schema_history') is not null";
-        if !read!(self, |connection| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(connection).await?)? {
+        if !read!(self, Purpose::Verification, |connection| sqlx::query_scalar::<_, bool>(IS_THERE)
+            .fetch_one(connection)
+            .await?)?
+        {
             return migrate::judge_schema(None, self.latest);
         }
-        let version = read!(self, |connection| {
+        let version = read!(self, Purpose::Verification, |connection| {
             sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
                 .fetch_one(connection)
                 .await?

@@ -21,7 +21,7 @@ use super::{
     claim::Claim,
     database_file::DatabaseFile,
     migrate,
-    sql::{Failure, Inserts, SqlStore, read},
+    sql::{Failure, Inserts, Purpose, SqlStore, read, share_of_management},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -68,6 +68,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
     Arc::new_cyclic(|itself| SqlStore::<Sqlite> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
+        managing: share_of_management(options.readers),
         file: Some(DatabaseFile::at(&options.path)),
         writers_opened,
         claim: Some(Claim::beside(&options.path)),
@@ -133,10 +134,13 @@ impl SqlStore<Sqlite> {
 impl Store for SqlStore<Sqlite> {
     async fn ready(&self) -> Result<(), Error> {
         const IS_THERE: &str = "select exists (select 1 from sqlite_schema where name = 'refinery_schema_history')";
-        if !read!(self, |connection| sqlx::query_scalar::<_, bool>(IS_THERE).fetch_one(connection).await?)? {
+        if !read!(self, Purpose::Verification, |connection| sqlx::query_scalar::<_, bool>(IS_THERE)
+            .fetch_one(connection)
+            .await?)?
+        {
             return migrate::judge_schema(None, self.latest);
         }
-        let version = read!(self, |connection| {
+        let version = read!(self, Purpose::Verification, |connection| {
             sqlx::query_scalar::<_, Option<i32>>("select max(version) from refinery_schema_history")
                 .fetch_one(connection)
                 .await?

@@ -20,11 +20,12 @@ use std::{
 };
 
 use sqlx::{Database, Pool};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, sync::Semaphore, time::Instant};
 use tokio_util::context::TokioContext;
 
 pub(super) use failure::{Failure, Tries};
 pub(super) use inserts::Inserts;
+pub(super) use lent::{Purpose, share_of_management};
 
 use super::{claim::Claim, database_file::DatabaseFile};
 use crate::{domain::Catalogue, error::Error};
@@ -33,6 +34,8 @@ use crate::{domain::Catalogue, error::Error};
 pub struct SqlStore<DB: Database> {
     /// For what only reads. On Postgres the same pool as `writer` where there is but one connection.
     pub(super) readers: Pool<DB>,
+    /// Permits for the readers that management may hold at once: see [`share_of_management`].
+    pub(super) managing: Arc<Semaphore>,
     /// For what writes. On SQLite one connection: its one writer.
     pub(super) writer: Pool<DB>,
     /// SQLite: the file that both are on.
@@ -74,15 +77,15 @@ impl<DB: Database> SqlStore<DB> {
     }
 }
 
-/// Runs a block that reads, within the time limit, and again where a connection turns out to be broken.
+/// Runs a block that reads for that purpose, within the time limit, and again where a connection turns out to be broken.
 macro_rules! read {
-    ($store:expr, |$connection:ident| $work:expr) => {{
+    ($store:expr, $purpose:expr, |$connection:ident| $work:expr) => {{
         let store = $store;
         let deadline = store.deadline();
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.readers.options().get_max_connections());
         loop {
             let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
-                let mut lent = store.reader().await?;
+                let mut lent = store.reader($purpose).await?;
                 let $connection = &mut *lent;
                 let value = $work;
                 lent.give_back();

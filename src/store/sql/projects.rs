@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Failure, SqlStore, read, records::ProjectRecord, write};
+use super::{Failure, Purpose, SqlStore, read, records::ProjectRecord, write};
 use crate::{
     clock::Timestamp,
     domain::{Actor, Cursor, Position, Project, ProjectChange, ProjectId, Reach},
@@ -52,7 +52,7 @@ macro_rules! projects {
             }
 
             async fn is_empty(&self) -> Result<bool, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     let any: bool =
                         sqlx::query_scalar("select exists (select 1 from projects)").fetch_one(connection).await?;
                     !any
@@ -60,7 +60,7 @@ macro_rules! projects {
             }
 
             async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     sqlx::query_as::<_, ProjectRecord>(
                         "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
                             protect_fax_media, force_https_requests, created_at, updated_at
@@ -74,7 +74,7 @@ macro_rules! projects {
             }
 
             async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     let counted: Option<(i64, i64)> = sqlx::query_as(
                         "select p.token_count, (select count(*) from projects c where c.parent_id = p.id)
                         from projects p where p.id = $1",
@@ -161,7 +161,7 @@ macro_rules! projects {
             }
 
             async fn find_sealed_key(&self) -> Result<Option<Vec<u8>>, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     sqlx::query_scalar("select signing_key from projects where signing_key is not null limit 1")
                         .fetch_optional(connection)
                         .await?
@@ -257,7 +257,7 @@ macro_rules! projects {
                 cursor: Cursor,
                 limit: u32,
             ) -> Result<Vec<Project>, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     sqlx::query_as::<_, ProjectRecord>(statement)
                         .bind(of.map(ProjectId::as_uuid))
                         .bind(name)

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{Postgres, Sqlite};
 
-use super::{SqlStore, read, records::HolderRecord, write};
+use super::{Purpose, SqlStore, read, records::HolderRecord, write};
 use crate::{
     domain::{Proof, SecretId, Selector},
     error::Error,
@@ -15,7 +15,7 @@ macro_rules! secrets {
         #[async_trait]
         impl Secrets for SqlStore<$database> {
             async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Verification, |connection| {
                     sqlx::query_as::<_, HolderRecord>(
                         "select s.id as secret_id, s.hash, s.check_bytes, s.proof, s.proof_key, t.id as token_id, t.name,
                             t.permissions, t.created_at, p.id as project_id, p.parent_id

@@ -10,7 +10,7 @@ use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
-    Failure, SqlStore,
+    Failure, Purpose, SqlStore,
     inserts::{Insert, tell_all},
     read,
     records::TokenRecord,
@@ -110,7 +110,7 @@ macro_rules! tokens {
             }
 
             async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -157,7 +157,7 @@ macro_rules! tokens {
                     Position::Older(cursor) => (tokens!("<", "desc"), cursor),
                     Position::Newer(cursor) => (tokens!(">", "asc"), cursor),
                 };
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     sqlx::query_as::<_, TokenRecord>(statement)
                         .bind(project.as_uuid())
                         .bind(name)
@@ -173,7 +173,7 @@ macro_rules! tokens {
             }
 
             async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {
-                read!(self, |connection| {
+                read!(self, Purpose::Management, |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
