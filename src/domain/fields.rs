@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 use super::{Name, ProjectId};
 use crate::error::{Fault, Field, Problem};
 
-/// One field as it came in.
-#[derive(Clone, Debug, PartialEq)]
+/// One field as it came in. Wiped from memory when dropped: it may be a secret.
+#[derive(Clone, Debug, PartialEq, Zeroize, ZeroizeOnDrop)]
 pub enum Raw {
     /// JSON's `null`.
     Null,

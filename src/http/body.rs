@@ -1,4 +1,5 @@
-//! A request's body: read late, within its bounds of size and time, and only then looked at.
+//! A request's body: read late, within its bounds of size and time, and only then looked at. That of an
+//! introspection holds a secret, so its bytes and fields are wiped from memory when they are dropped.
 
 use std::{
     fmt,
@@ -10,13 +11,14 @@ use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName},
-    web::{BytesMut, Data},
+    web::Data,
 };
 use futures_util::StreamExt;
 use percent_encoding::percent_decode;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 use super::Settings;
 use crate::{
@@ -25,6 +27,8 @@ use crate::{
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+type Bytes = Zeroizing<Vec<u8>>;
 
 /// A body that has not been read. Taking it as a parameter reads nothing, so that what comes first in the order
 /// of checks comes first.
@@ -86,7 +90,7 @@ impl Body {
     }
 
     /// The media type and the bytes.
-    async fn arrive(mut self) -> Result<(Option<String>, BytesMut), Error> {
+    async fn arrive(mut self) -> Result<(Option<String>, Bytes), Error> {
         let bytes = self.read().await?;
         if let Some(encoding) = self.encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::UnsupportedBody(format!(
@@ -109,22 +113,32 @@ impl Body {
         }
     }
 
-    async fn read(&mut self) -> Result<BytesMut, Error> {
+    async fn read(&mut self) -> Result<Bytes, Error> {
         let too_large = Error::BodyTooLarge { limit: self.limit };
         if self.content_length.is_some_and(|length| length > self.limit as u64) {
             return Err(too_large);
         }
         let deadline = Instant::now() + self.timeout;
-        let mut bytes = BytesMut::new();
+        let mut bytes = Bytes::default();
         while let Some(chunk) = timeout_at(deadline, self.payload.next()).await.map_err(|_| Error::BodyTimeout)? {
             let chunk = chunk.map_err(|_| malformed("the body ended before its end"))?;
             if bytes.len() + chunk.len() > self.limit {
                 return Err(too_large);
             }
-            bytes.extend_from_slice(&chunk);
+            append(&mut bytes, &chunk);
         }
         Ok(bytes)
     }
+}
+
+/// Adds to the bytes. Where they must move, a vector of its own accord would leave a copy behind.
+fn append(bytes: &mut Bytes, chunk: &[u8]) {
+    if bytes.capacity() - bytes.len() < chunk.len() {
+        let mut larger = Bytes::new(Vec::with_capacity((bytes.len() + chunk.len()).max(2 * bytes.capacity())));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+    bytes.extend_from_slice(chunk);
 }
 
 /// The value of a header that must come once.
@@ -299,6 +313,45 @@ mod tests {
             assert!(matches!(json(body.as_bytes(), &SCHEMA), Err(Error::MalformedBody(_))), "{body:.40}");
         }
         assert!(json(b"{\"name\":\"\xff\"}", &SCHEMA).is_err());
+    }
+
+    /// What stands at an address of this process, whether or not it is still somebody's; nothing where no memory is.
+    #[cfg(target_os = "linux")]
+    fn memory((address, length): (usize, usize)) -> Bytes {
+        use std::os::unix::fs::FileExt;
+        let mut found = Bytes::new(vec![0; length]);
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        let read = memory.read_at(&mut found, address as u64).unwrap_or(0);
+        found.truncate(read);
+        found
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_a_secret_is_gone_from_memory_once_it_is_dropped() {
+        const TOKEN: Schema = Schema { single: &["token"], repeated: &[] };
+        // Long, because who frees memory writes into its first bytes.
+        let text = "0123456789abcdefghij".repeat(100);
+        let holds = |place| memory(place).windows(20).any(|part| *part == text.as_bytes()[..20]);
+        let (mut places, mut neighbours) = (Vec::with_capacity(100), Vec::with_capacity(100));
+
+        let mut bytes = Bytes::default();
+        for chunk in format!("x=%C3%A9&token={text}").as_bytes().chunks(100) {
+            append(&mut bytes, chunk);
+            places.push((bytes.as_ptr().addr(), bytes.len()));
+            // So that it must move to grow.
+            neighbours.push(Box::new([0_u8; 100]));
+        }
+        let fields = form("form", &bytes, &TOKEN).unwrap();
+        let Some(Raw::Text(token)) = fields.get("token") else { panic!("it is there") };
+        places.push((token.as_ptr().addr(), token.len()));
+        assert!(
+            *token == text && places[places.len() - 2..].iter().all(|place| holds(*place)),
+            "what is sought is found"
+        );
+        drop((bytes, fields));
+
+        assert_eq!(places.into_iter().filter(|place| holds(*place)).count(), 0);
     }
 
     proptest! {
