@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Args;
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::{Failure, output};
@@ -163,13 +164,14 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 fn read(path: &Path) -> Result<Key, Failure> {
     let refuse = |why: &str| Failure::Refused(format!("the server's key {} {why}", path.display()));
     let unreadable = |error: std::io::Error| refuse(&format!("cannot be read: {error}"));
-    // Whoever opens a pipe waits for its writer.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(refuse("is no file"));
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    // Of what was opened: the name may stand for another file by now.
+    // Without it, whoever opens a pipe waits for its writer.
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(no_wait).open(path).map_err(unreadable)?;
+    // Of what was opened: the name may have stood for another file a moment ago.
     let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(refuse("is no regular file; bring the file with the key back to this name"));
+    }
     if metadata.mode() & 0o077 != 0 {
         return Err(refuse("can be read by others than its owner; run 'chmod 600' on it"));
     }
@@ -177,4 +179,60 @@ fn read(path: &Path) -> Result<Key, Failure> {
     file.take(MOST).read_to_string(&mut text).map_err(unreadable)?;
     let key = ServerKey::parse(text.trim()).and_then(|key| key.bytes().map(|key| Key::new(*key)));
     key.ok_or_else(|| refuse("must hold 64 hexadecimal digits and nothing else"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process::Command,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+            mpsc,
+        },
+        thread,
+        time::Duration,
+    };
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_takes_the_name_of_the_key_at_any_moment_hangs_nobody() {
+        let directory = TempDir::new().unwrap();
+        let [file, pipe, link, name] = ["file", "pipe", "link", "name"].map(|name| directory.path().join(name));
+        create(&file, &draw()).unwrap();
+        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
+        fs::hard_link(&file, &name).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let swapping = thread::spawn({
+            let (is_over, name) = (is_over.clone(), name.clone());
+            move || {
+                for taken_by in [&pipe, &file].into_iter().cycle() {
+                    fs::hard_link(taken_by, &link).unwrap();
+                    fs::rename(&link, &name).unwrap();
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            }
+        });
+
+        let (done, said) = mpsc::channel();
+        thread::spawn(move || {
+            for _ in 0..20_000 {
+                if let Err(failure) = read(&name) {
+                    let Failure::Refused(why) = failure else { panic!("it is refused") };
+                    assert!(why.contains("is no regular file"), "{why}");
+                }
+            }
+            done.send(()).unwrap();
+        });
+        let said = said.recv_timeout(Duration::from_secs(30));
+
+        is_over.store(true, Ordering::Relaxed);
+        swapping.join().unwrap();
+        said.expect("it ends");
+    }
 }
