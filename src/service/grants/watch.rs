@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
 
 use super::Changes;
 use crate::store::{Mark, SETTLED_AFTER, Store};
@@ -33,7 +36,7 @@ pub struct Watch {
 
 impl Watch {
     pub(in crate::service) fn start(store: Arc<dyn Store>, changes: Arc<Changes>) -> Self {
-        Self { task: tokio::spawn(watch(store, changes.clone())), changes }
+        Self { task: tokio::spawn(keep(store, changes.clone())), changes }
     }
 }
 
@@ -42,6 +45,22 @@ impl Drop for Watch {
         // It may be at a look, which ends by itself.
         self.task.abort();
         self.changes.is_watched_no_more();
+    }
+}
+
+/// Watches. If that fails, no grant counts any more, which is safe but slow, and somebody should know.
+async fn keep(store: Arc<dyn Store>, changes: Arc<Changes>) {
+    // A task of its own, because only so its panic comes to somebody's notice. It ends with this one.
+    let mut watching = JoinSet::new();
+    watching.spawn(watch(store, changes.clone()));
+    if let Some(Err(error)) = watching.join_next().await
+        && error.is_panic()
+    {
+        changes.is_watched_no_more();
+        tracing::error!(
+            "the watch over others' writes has failed, a fault of this program: no grant is remembered any more, and each \
+             verification reads its row until the server is restarted"
+        );
     }
 }
 

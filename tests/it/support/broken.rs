@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -49,6 +49,8 @@ pub struct BrokenStore {
     found: AtomicU64,
     /// How long it takes to hear of a mark.
     late: Mutex<Duration>,
+    /// Whether whoever asks for a mark panics.
+    panics: AtomicBool,
     /// Closed while a test holds it: see [`BrokenStore::hold_readers`].
     readers: Gate,
     /// Likewise: see [`BrokenStore::hold_writers`].
@@ -58,7 +60,8 @@ pub struct BrokenStore {
 impl BrokenStore {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
         let (broken, found, late) = (Mutex::new(None), AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { inner, broken, found, late, readers: Gate::default(), writers: Gate::default() })
+        let (panics, readers, writers) = (AtomicBool::default(), Gate::default(), Gate::default());
+        Arc::new(Self { inner, broken, found, late, panics, readers, writers })
     }
 
     pub fn fail(&self, how: Break, when: When) {
@@ -77,6 +80,11 @@ impl BrokenStore {
     /// Whoever asks for a mark hears of it only so long after it was read.
     pub fn tell_marks_late(&self, by: Duration) {
         *self.late.lock().unwrap() = by;
+    }
+
+    /// Whoever asks for a mark panics.
+    pub fn panic_at_marks(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// Whoever reads the row of a secret hears of it only once this is dropped.
@@ -134,6 +142,7 @@ impl Store for BrokenStore {
     }
 
     async fn mark(&self) -> Result<Option<Mark>, Error> {
+        assert!(!self.panics.load(Ordering::SeqCst), "as a test has asked for");
         let mark = self.read(self.inner.mark()).await;
         let late = *self.late.lock().unwrap();
         tokio::time::sleep(late).await;

@@ -25,7 +25,7 @@ pub use certificates::Certificates;
 pub use cluster::Cluster;
 pub use database::{Backend, Database, catalogue};
 pub use line::{CutAt, Line};
-pub use log::log;
+pub use log::{Heard, log};
 pub use nginx::Nginx;
 pub use operator::{Operator, created};
 pub use programs::program;

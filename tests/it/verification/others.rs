@@ -12,7 +12,7 @@ use tokensmith::{
 };
 
 use super::{CHEAP, Verifying, is_accepted, issue, service};
-use crate::support::{Answer, App, Backend, BrokenStore, Database, Operator, Options, catalogue};
+use crate::support::{Answer, App, Backend, BrokenStore, Database, Heard, Operator, Options, catalogue};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_does_not_remember_says_that_nothing_is_there_only_after_the_one_that_does_has_noticed() {
@@ -109,4 +109,30 @@ async fn without_a_watch_no_cached_grant_counts() {
     app.database.execute("delete from tokens where permissions = 'chat'").await;
 
     assert!(!is_accepted(&app, &credential).await);
+}
+
+#[tokio::test]
+async fn a_watch_that_fails_says_so_once_and_no_cached_grant_counts() {
+    const SAID: &str = "no grant is remembered any more";
+    let heard = Heard::listen();
+    let database = Database::migrated(Backend::Sqlite).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+    let (_, credential) = issue(&app.service, app.root.id, &["chat"]).await;
+    assert!(is_accepted(&app, &credential).await);
+
+    store.panic_at_marks();
+    let began = Instant::now();
+    while heard.lines(SAID).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(10), "nobody says so");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let before = store.found();
+    for _ in 0..5 {
+        assert!(is_accepted(&app, &credential).await);
+    }
+
+    assert_eq!(store.found() - before, 5);
+    let said = heard.lines(SAID);
+    assert!(said.len() == 1 && said[0].contains("ERROR"), "{said:?}");
 }
