@@ -7,7 +7,7 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, Once, PoisonError},
     time::Instant,
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Claim {
     path: PathBuf,
     /// The locked file, and since when. Written by whoever takes the claim or lets it go.
     held: Mutex<Option<(File, Instant)>>,
+    /// Whether it was said that nobody can have it.
+    complaint: Once,
 }
 
 impl Claim {
@@ -27,7 +29,7 @@ impl Claim {
         // One file may have several names, of which SQLite takes the last: so that they have one lock.
         let mut path = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
         path.push(".lock");
-        Self { path: PathBuf::from(path), held: Mutex::default() }
+        Self { path: PathBuf::from(path), held: Mutex::default(), complaint: Once::new() }
     }
 
     /// Takes it, unless another process has. Returns whether this one has it now.
@@ -38,7 +40,7 @@ impl Claim {
             *held = None;
         }
         if held.is_none() {
-            *held = lock(&self.path).ok().map(|file| (file, Instant::now()));
+            *held = lock(&self.path).map_err(|error| self.complain(&error)).ok().map(|file| (file, Instant::now()));
         }
         held.is_some()
     }
@@ -52,6 +54,22 @@ impl Claim {
     /// Lets it go.
     pub(super) fn release(&self) {
         *self.held() = None;
+    }
+
+    /// Says once that there can be no claim, and what that costs.
+    fn complain(&self, error: &io::Error) {
+        // Another process has it; or the database itself is gone, of which others speak.
+        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotFound) {
+            return;
+        }
+        self.complaint.call_once(|| {
+            tracing::warn!(
+                path = %self.path.display(),
+                %error,
+                "this file cannot be locked, so no grant is remembered: each verification reads its row, and each change is \
+                 answered 200 ms later; let this server write to the file and its directory, and it needs no restart"
+            );
+        });
     }
 
     fn held(&self) -> MutexGuard<'_, Option<(File, Instant)>> {

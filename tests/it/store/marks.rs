@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokensmith::store::{SETTLED_AFTER, sqlite};
 
 use super::issue;
-use crate::support::{App, Backend, Database, catalogue};
+use crate::support::{App, Backend, Database, Heard, catalogue};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +47,29 @@ async fn one_process_at_most_remembers_what_it_reads_of_a_file() {
 
     other.close().await;
     assert!(one.mark().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_lock_that_cannot_be_made_is_told_once_and_nothing_is_remembered_until_it_can() {
+    let heard = Heard::listen();
+    let database = Database::migrated(Backend::Sqlite).await;
+    let store = database.open(catalogue());
+    let mut lock = database.path().into_os_string();
+    lock.push(".lock");
+    std::fs::create_dir(&lock).unwrap();
+
+    for _ in 0..3 {
+        assert_eq!(store.mark().await.unwrap(), None);
+    }
+
+    assert!(store.is_remembered_elsewhere());
+    let said = heard.lines("no grant is remembered");
+    assert!(said.len() == 1 && said[0].contains("tokensmith.db.lock"), "{said:?}");
+    std::fs::remove_dir(&lock).unwrap();
+    assert!(store.mark().await.unwrap().is_some());
+    // Another that has it is nothing to complain of.
+    assert_eq!(database.open(catalogue()).mark().await.unwrap(), None);
+    assert_eq!(heard.lines("no grant is remembered").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
