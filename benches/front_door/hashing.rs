@@ -28,8 +28,10 @@ pub fn bench(runtime: &tokio::runtime::Runtime, directory: &Path, postgres: &str
             (database, unproven, caller)
         });
         let server = server::tokensmith(&database, &[&format!("hashing.profile={profile}")]);
-        // Enough for every slot and few enough that what a round cuts off is little beside what it counts.
-        let few = |requests: Requests| Requests { connections: 4 * cores(), ..requests };
+        // Enough to keep every slot busy while others wait for their rows and commits, and few enough that what a round
+        // cuts off is little beside what it counts.
+        let connections = if profile == "owasp" { 2 } else { 8 } * cores();
+        let few = |requests: Requests| Requests { connections, ..requests };
         let issue = few(Requests {
             path: "/api/project/tokens",
             body: Some(r#"{"name":"bench","permissions":["calling"]}"#),
@@ -51,7 +53,8 @@ pub fn bench(runtime: &tokio::runtime::Runtime, directory: &Path, postgres: &str
         }
 
         println!("| bare argon2id loop, `{profile}` | {} | | | |", bare.show(0));
-        cold.row(&format!("`/auth`, cold, without a proof, `{profile}`, of the loop"), Some(&bare), "0.95");
+        let aim = if profile == "owasp" { "0.95" } else { "" };
+        cold.row(&format!("`/auth`, cold, without a proof, `{profile}`, of the loop"), Some(&bare), aim);
         if profile == "owasp" {
             issues.row("issue, `owasp`, of the loop", Some(&bare), "0.95");
         } else {

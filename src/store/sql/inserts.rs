@@ -21,8 +21,9 @@ use crate::{
 /// How many may wait for one project's turn. More are told to come again.
 const WAITING: usize = 1024;
 
-/// How many are written in one transaction, which others wait for.
-const TOGETHER: usize = 64;
+/// How many are written in one transaction, which others wait for. Each number of rows is a statement of its own, twice,
+/// and a connection keeps a hundred prepared ones.
+const TOGETHER: usize = 32;
 
 /// What waits, by project. A project is here while somebody writes for it.
 #[derive(Default)]

@@ -1,5 +1,7 @@
 //! The statements about projects.
 
+use std::slice;
+
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
@@ -314,7 +316,7 @@ macro_rules! projects {
                     .bind(rows.token.project.as_uuid())
                     .execute(&mut *tx)
                     .await?;
-                Self::insert_rows(tx, rows).await
+                Self::insert_rows(tx, slice::from_ref(&rows)).await
             }
 
             async fn insert_project(

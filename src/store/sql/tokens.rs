@@ -6,7 +6,7 @@
 use std::slice;
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
@@ -216,9 +216,8 @@ macro_rules! tokens {
                         }
                     }
                     counted?;
-                    for insert in together {
-                        Self::insert_rows(tx, insert.rows()).await?;
-                    }
+                    let rows: Vec<TokenRows<'_>> = together.iter().map(Insert::rows).collect();
+                    Self::insert_rows(tx, &rows).await?;
                 })
             }
 
@@ -286,39 +285,43 @@ macro_rules! tokens {
                 Ok(Err(if there { Error::TokenLimitReached { limit } } else { Error::ProjectNotFound }))
             }
 
-            /// Writes a token and its secret; the count is the caller's to keep.
-            pub(super) async fn insert_rows(tx: &mut $connection, rows: TokenRows<'_>) -> Result<(), Failure> {
-                let TokenRows { token, secret } = rows;
-                sqlx::query(
-                    "insert into tokens (id, project_id, name, permissions, created_at, updated_at, created_by)
-                    values ($1, $2, $3, $4, $5, $6, $7)",
+            /// Writes tokens and their secrets, each kind in one statement; the count is the caller's to keep.
+            pub(super) async fn insert_rows(tx: &mut $connection, rows: &[TokenRows<'_>]) -> Result<(), Failure> {
+                QueryBuilder::<$database>::new(
+                    "insert into tokens (id, project_id, name, permissions, created_at, updated_at, created_by) ",
                 )
-                .bind(token.id.as_uuid())
-                .bind(token.project.as_uuid())
-                .bind(token.name.as_str())
-                .bind(token.permissions.to_stored())
-                .bind(token.created_at.as_micros())
-                .bind(token.updated_at.as_micros())
-                .bind(token.created_by.map(TokenId::as_uuid))
+                .push_values(rows, |mut row, TokenRows { token, .. }| {
+                    row.push_bind(token.id.as_uuid())
+                        .push_bind(token.project.as_uuid())
+                        .push_bind(token.name.as_str())
+                        .push_bind(token.permissions.to_stored())
+                        .push_bind(token.created_at.as_micros())
+                        .push_bind(token.updated_at.as_micros())
+                        .push_bind(token.created_by.map(TokenId::as_uuid));
+                })
+                .build()
                 .execute(&mut *tx)
                 .await?;
-                let inserted = sqlx::query(
-                    "insert into token_secrets (id, token_id, selector, hash, check_bytes, created_at, proof, proof_key)
-                    values ($1, $2, $3, $4, $5, $6, $7, $8)
-                    on conflict (selector) do nothing",
+                let inserted = QueryBuilder::<$database>::new(
+                    "insert into token_secrets
+                        (id, token_id, selector, hash, check_bytes, created_at, proof, proof_key) ",
                 )
-                .bind(secret.id.as_uuid())
-                .bind(token.id.as_uuid())
-                .bind(secret.selector.as_bytes())
-                .bind(secret.hash.as_str())
-                .bind(secret.check.as_bytes())
-                .bind(secret.created_at.as_micros())
-                .bind(secret.proof.as_ref().map(|proof| proof.mac().as_slice()))
-                .bind(secret.proof.as_ref().map(|proof| proof.key().as_slice()))
+                .push_values(rows, |mut row, TokenRows { token, secret }| {
+                    row.push_bind(secret.id.as_uuid())
+                        .push_bind(token.id.as_uuid())
+                        .push_bind(secret.selector.as_bytes())
+                        .push_bind(secret.hash.as_str())
+                        .push_bind(secret.check.as_bytes())
+                        .push_bind(secret.created_at.as_micros())
+                        .push_bind(secret.proof.as_ref().map(|proof| proof.mac().as_slice()))
+                        .push_bind(secret.proof.as_ref().map(|proof| proof.key().as_slice()));
+                })
+                .push(" on conflict (selector) do nothing")
+                .build()
                 .execute(tx)
                 .await?
                 .rows_affected();
-                if inserted == 1 { Ok(()) } else { Err(Error::SelectorTaken.into()) }
+                if inserted == rows.len() as u64 { Ok(()) } else { Err(Error::SelectorTaken.into()) }
             }
         }
     };
