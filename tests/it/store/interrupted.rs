@@ -77,6 +77,12 @@ async fn a_write_that_is_given_up_at_any_point_leaves_nothing_open(
 
     // A few times over: how far so many polls go is a matter of luck.
     for polls in (1..16).cycle().take(120) {
+        let subproject = row(Some(project.id));
+        let creating = store.create_project(Actor::Operator, &subproject, None, None);
+        if let Some(written) = give_up_after(polls, creating).await {
+            written.unwrap();
+        }
+        // One that is issued waits in a queue of its own.
         if let Some((_, written)) = give_up_after(polls, write(&*store, project.id)).await {
             written.unwrap();
         }
@@ -135,6 +141,30 @@ async fn a_commit_whose_answer_is_lost_is_an_unknown_outcome_and_is_not_repeated
         assert_eq!(store.find_any_token(id).await.unwrap().is_some(), happened);
         assert_whole(&database).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_behind_a_commit_that_is_not_answered_is_told_in_time_and_never_written() {
+    let limit = Duration::from_secs(1);
+    let database = Database::migrated(Backend::Postgres).await;
+    let (line, store, project) = by_line(&database, limit).await;
+    line.cut("COMMIT", CutAt::Silently);
+    let first = {
+        let (store, project) = (store.clone(), project.id);
+        tokio::spawn(async move { write(&*store, project).await })
+    };
+    while !line.has_been_cut() {
+        tokio::task::yield_now().await;
+    }
+
+    let (id, late) = write(&*store, project.id).await;
+
+    assert!(matches!(late, Err(Error::StoreAway(_))), "{late:?}");
+    assert!(!first.is_finished(), "nobody knows yet whether it is committed");
+    let (_, first) = first.await.unwrap();
+    assert!(matches!(first, Err(Error::OutcomeUnknown(_))), "{first:?}");
+    assert_eq!(store.find_any_token(id).await.unwrap(), None);
+    assert_whole(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,10 +53,23 @@ fn insert(app: &App, actor: Actor, rows: &(Token, StoredSecret), limit: u64) -> 
     tokio::spawn(async move { store.insert_token(actor, TokenRows { token: &token, secret: &secret }, limit).await })
 }
 
+/// What one of those that wait is refused for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    None,
+    /// Its caller is dead.
+    Dead,
+    /// Its caller holds no `management` any more.
+    Weak,
+    /// Its selector is another's.
+    Taken,
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn those_that_wait_are_written_together_and_one_that_is_refused_takes_none_with_it(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values(Refusal::None, Refusal::Dead, Refusal::Weak, Refusal::Taken)] refusal: Refusal,
 ) {
     let app = App::start(backend).await;
     let stranger = app.project("Stranger", None).await;
@@ -64,53 +77,54 @@ async fn those_that_wait_are_written_together_and_one_that_is_refused_takes_none
     let alive = app.service.reach(&caller, app.root.id).await.unwrap().actor;
     let weak = issue(&app.service, app.root.id, "no manager").await;
     let weak_secret = app.store.find_holder(weak.secret.selector()).await.unwrap().unwrap().secret;
-    let no_manager = Actor::Token { token: weak.token.id, secret: weak_secret };
-    let dead = Actor::Token { token: rows_for(app.root.id).0.id, secret: rows_for(app.root.id).1.id };
-    let good: Vec<_> = (0..30).map(|_| rows_for(app.root.id)).collect();
-    let (refused, weakly, elsewhere) = (rows_for(app.root.id), rows_for(app.root.id), rows_for(stranger.id));
-    let mut taken = rows_for(app.root.id);
-    taken.1.selector = weak.secret.selector();
-
-    for with_refusals in [false, true] {
-        let holder = Holder::of(&app.database, backend).await;
-        // The first begins alone; what comes after it waits.
-        let first = rows_for(app.root.id);
-        let first = insert(&app, Actor::Operator, &first, 1000);
-        tokio::time::sleep(BEGUN).await;
-        let (some, others) = good.split_at(10);
-        let waiting: Vec<_> = if with_refusals { others } else { some }
-            .iter()
-            .enumerate()
-            .map(|(i, rows)| insert(&app, if i % 2 == 0 { Actor::Operator } else { alive }, rows, 1000))
-            .collect();
-        let refusals = with_refusals.then(|| {
-            (
-                insert(&app, dead, &refused, 1000),
-                insert(&app, no_manager, &weakly, 1000),
-                insert(&app, Actor::Operator, &taken, 1000),
-                insert(&app, Actor::Operator, &elsewhere, 1000),
-            )
-        });
-        tokio::time::sleep(BEGUN).await;
-        assert!(!first.is_finished() && waiting.iter().all(|task| !task.is_finished()));
-        holder.let_go().await;
-
-        first.await.unwrap().unwrap();
-        for task in waiting {
-            task.await.unwrap().unwrap();
-        }
-        if let Some((refused, weakly, taken, elsewhere)) = refusals {
-            assert!(matches!(refused.await.unwrap(), Err(Error::Unauthenticated)));
-            assert!(matches!(weakly.await.unwrap(), Err(Error::PermissionMissing { .. })));
-            assert!(matches!(taken.await.unwrap(), Err(Error::SelectorTaken)));
-            elsewhere.await.unwrap().unwrap();
-        } else if backend == Backend::Postgres {
-            const TRANSACTIONS: &str = "select count(distinct xmin::text) from tokens where name = 'token'";
-            assert_eq!(app.database.count(TRANSACTIONS).await, 2);
-        }
+    let mut one = rows_for(app.root.id);
+    let actor = match refusal {
+        Refusal::None | Refusal::Taken => Actor::Operator,
+        Refusal::Dead => Actor::Token { token: one.0.id, secret: one.1.id },
+        Refusal::Weak => Actor::Token { token: weak.token.id, secret: weak_secret },
+    };
+    if refusal == Refusal::Taken {
+        one.1.selector = weak.secret.selector();
     }
 
-    assert_eq!(app.store.count_holdings(app.root.id).await.unwrap().tokens, 2 + 2 + 30);
+    let holder = Holder::of(&app.database, backend).await;
+    // The first begins alone; what comes after it waits.
+    let first = insert(&app, Actor::Operator, &rows_for(app.root.id), 1000);
+    tokio::time::sleep(BEGUN).await;
+    let ten = |actors: [Actor; 2]| -> Vec<_> {
+        (0..10).map(|i| insert(&app, actors[i % 2], &rows_for(app.root.id), 1000)).collect()
+    };
+    let before = ten([Actor::Operator, alive]);
+    tokio::time::sleep(BEGUN).await;
+    let one = insert(&app, actor, &one, 1000);
+    let elsewhere = insert(&app, Actor::Operator, &rows_for(stranger.id), 1000);
+    tokio::time::sleep(BEGUN).await;
+    let after = ten([alive, Actor::Operator]);
+    tokio::time::sleep(BEGUN).await;
+    assert!(!first.is_finished() && before.iter().all(|task| !task.is_finished()));
+    holder.let_go().await;
+
+    first.await.unwrap().unwrap();
+    for task in before.into_iter().chain(after) {
+        task.await.unwrap().unwrap();
+    }
+    elsewhere.await.unwrap().unwrap();
+    let told = one.await.unwrap();
+    let is_as_expected = match refusal {
+        Refusal::None => told.is_ok(),
+        Refusal::Dead => matches!(told, Err(Error::Unauthenticated)),
+        Refusal::Weak => matches!(told, Err(Error::PermissionMissing { .. })),
+        Refusal::Taken => matches!(told, Err(Error::SelectorTaken)),
+    };
+    assert!(is_as_expected, "{told:?}");
+    if backend == Backend::Postgres && refusal == Refusal::None {
+        const TRANSACTIONS: &str = "select count(distinct t.xmin::text) from tokens t
+            join projects p on p.id = t.project_id where t.name = 'token' and p.name <> 'Stranger'";
+        assert_eq!(app.database.count(TRANSACTIONS).await, 2);
+    }
+    // The root's own, the weak one, the first, and ten twice.
+    let written = u64::from(refusal == Refusal::None);
+    assert_eq!(app.store.count_holdings(app.root.id).await.unwrap().tokens, 3 + 20 + written);
     assert_eq!(app.store.count_holdings(stranger.id).await.unwrap().tokens, 2);
     assert_whole(&app.database).await;
 }

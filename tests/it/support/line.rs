@@ -24,6 +24,8 @@ pub enum CutAt {
     Before,
     /// The server has answered it, and the answer is lost.
     After,
+    /// It passes nothing on any more, and stays open.
+    Silently,
 }
 
 /// A relay between a store and its Postgres.
@@ -115,6 +117,7 @@ async fn carry(mut client: TcpStream, mut server: Pin<Box<dyn Stream>>, state: &
         match state.judge(&up[..length]) {
             None => server.write_all(&up[..length]).await?,
             Some(CutAt::Before) => return Ok(()),
+            Some(CutAt::Silently) => std::future::pending().await,
             Some(CutAt::After) => {
                 server.write_all(&up[..length]).await?;
                 let _lost = server.read(&mut down).await?;
