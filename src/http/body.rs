@@ -164,7 +164,9 @@ fn media_type(content_type: Option<&str>) -> Option<String> {
 /// A query is written in the same way; `what` names it in an error.
 pub(super) fn form(what: &str, bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
     // The parser puts U+FFFD where bytes are no UTF-8; separators are ASCII, so the whole can be asked before.
-    if percent_decode(bytes).decode_utf8().is_err() {
+    let mut decoded = Bytes::new(Vec::with_capacity(bytes.len()));
+    decoded.extend(percent_decode(bytes));
+    if std::str::from_utf8(&decoded).is_err() {
         return Err(malformed(&format!("the {what} holds bytes that are no UTF-8")));
     }
     let mut fields = Fields::default();

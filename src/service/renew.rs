@@ -20,7 +20,7 @@ const HASHES: usize = 16;
 const PROOFS: usize = 1024;
 
 /// How many proofs are written in one transaction, which others may have to wait for.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 32;
 
 /// How long proofs are gathered after some were written: each transaction costs far more than one proof in it.
 const GATHERING: Duration = Duration::from_millis(50);
@@ -101,7 +101,9 @@ impl Renewer {
         let mut together = Vec::new();
         while waiting.recv_many(&mut together, TOGETHER).await > 0 {
             let is_full = together.len() == TOGETHER;
-            let proofs: Vec<MadeProof> = together.drain(..).filter_map(|renewal| self.prove(renewal)).collect();
+            let proofs: Vec<MadeProof> = together.iter().filter_map(|renewal| self.prove(renewal)).collect();
+            // Each secret is wiped where it stands.
+            together.clear();
             match self.store.keep_proofs(&proofs).await {
                 Ok(kept) => tracing::debug!(kept, "proofs kept"),
                 Err(error) => {
@@ -115,8 +117,8 @@ impl Renewer {
         }
     }
 
-    fn prove(&self, Renewal { id, hash, secret }: Renewal) -> Option<MadeProof> {
-        let proof = self.keys.prove(id, &hash, &secret)?;
-        Some(MadeProof { secret: id, hash, proof })
+    fn prove(&self, Renewal { id, hash, secret }: &Renewal) -> Option<MadeProof> {
+        let proof = self.keys.prove(*id, hash, secret)?;
+        Some(MadeProof { secret: *id, hash: hash.clone(), proof })
     }
 }

@@ -5,6 +5,7 @@
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -45,6 +46,10 @@ pub(super) struct Insert {
     pub(super) limit: u64,
     /// When it must have come to its commit.
     pub(super) deadline: Instant,
+    /// When it is too late to begin: it would only take the time of those that it is written with.
+    last_call: Instant,
+    /// Whether it is to be tried alone, because one that it was tried with was refused.
+    is_alone: bool,
     answer: oneshot::Sender<Result<(), Error>>,
 }
 
@@ -53,6 +58,7 @@ pub(super) struct Place<'i> {
     inserts: &'i Inserts,
     project: ProjectId,
     number: u64,
+    deadline: Instant,
     answer: oneshot::Receiver<Result<(), Error>>,
 }
 
@@ -72,7 +78,7 @@ impl Inserts {
         actor: Actor,
         rows: TokenRows<'_>,
         limit: u64,
-        deadline: Instant,
+        time_limit: Duration,
     ) -> Result<(Place<'_>, bool), Error> {
         let project = rows.token.project;
         let mut queues = self.queues();
@@ -87,8 +93,11 @@ impl Inserts {
         }
         let (answer, receiver) = oneshot::channel();
         let (token, secret) = (rows.token.clone(), rows.secret.clone());
-        waiting.push_back(Insert { number, actor, token, secret, limit, deadline, answer });
-        Ok((Place { inserts: self, project, number, answer: receiver }, is_first))
+        let deadline = Instant::now() + time_limit;
+        let last_call = deadline - time_limit / 8;
+        let is_alone = false;
+        waiting.push_back(Insert { number, actor, token, secret, limit, deadline, last_call, is_alone, answer });
+        Ok((Place { inserts: self, project, number, deadline, answer: receiver }, is_first))
     }
 
     /// The turn for a project that nobody writes for.
@@ -105,9 +114,15 @@ impl Inserts {
 impl Turn<'_> {
     /// The next ones to be written together, the first that came first. `None` ends the turn.
     pub(super) fn next(&self) -> Option<Vec<Insert>> {
+        let now = Instant::now();
         let mut queues = self.inserts.queues();
         let waiting = queues.of_project.get_mut(&self.project)?;
-        let together: Vec<Insert> = waiting.drain(..waiting.len().min(TOGETHER)).collect();
+        let (late, in_time): (VecDeque<_>, _) = waiting.drain(..).partition(|insert| insert.last_call <= now);
+        *waiting = in_time;
+        fail_all(late, &"too many tokens wait to be written".into(), Error::StoreAway);
+        let alone = waiting.front().is_some_and(|first| first.is_alone);
+        let most = if alone { 1 } else { waiting.len().min(TOGETHER) };
+        let together: Vec<Insert> = waiting.drain(..most).collect();
         if together.is_empty() {
             // In one step with the look: who comes after it finds nobody who writes.
             queues.of_project.remove(&self.project);
@@ -115,6 +130,48 @@ impl Turn<'_> {
         }
         Some(together)
     }
+
+    /// Tells those who waited what became of their one transaction. For some of them that may still be open, and they wait
+    /// again: where one of several was refused, and all with it, and where time was up for one and not for the others.
+    pub(super) fn tell(&self, mut together: Vec<Insert>, told: Result<(), Error>) {
+        match told {
+            Ok(()) => together.into_iter().for_each(|insert| insert.tell(Ok(()))),
+            Err(Error::StoreAway(cause)) => {
+                let now = Instant::now();
+                let (late, in_time): (Vec<_>, Vec<_>) = together.into_iter().partition(|insert| insert.deadline <= now);
+                if late.is_empty() {
+                    fail_all(in_time, &cause, Error::StoreAway);
+                } else {
+                    fail_all(late, &cause, Error::StoreAway);
+                    self.put_back(in_time);
+                }
+            }
+            Err(Error::OutcomeUnknown(cause)) => fail_all(together, &cause, Error::OutcomeUnknown),
+            Err(refusal) => match together.pop() {
+                Some(only) if together.is_empty() => only.tell(Err(refusal)),
+                last => {
+                    together.extend(last);
+                    for insert in &mut together {
+                        insert.is_alone = true;
+                    }
+                    self.put_back(together);
+                }
+            },
+        }
+    }
+
+    /// Before all others, where they may leave again.
+    fn put_back(&self, inserts: Vec<Insert>) {
+        let mut queues = self.inserts.queues();
+        let Some(waiting) = queues.of_project.get_mut(&self.project) else { return };
+        // A client that has hung up meanwhile had no place to leave.
+        let still_wanted = inserts.into_iter().rev().filter(|insert| !insert.answer.is_closed());
+        still_wanted.for_each(|insert| waiting.push_front(insert));
+    }
+}
+
+fn fail_all(inserts: impl IntoIterator<Item = Insert>, cause: &Cause, error: fn(Cause) -> Error) {
+    inserts.into_iter().for_each(|insert| insert.tell(Err(error(cause.to_string().into()))));
 }
 
 /// Whoever still waits when the writer panics is told, by the end of its channel.
@@ -128,9 +185,9 @@ impl Drop for Turn<'_> {
 
 impl Place<'_> {
     /// Waits for the turn, no longer than the deadline, and then for its end.
-    pub(super) async fn answer(mut self, deadline: Instant) -> Result<(), Error> {
+    pub(super) async fn answer(mut self) -> Result<(), Error> {
         let unknown = |_| Error::OutcomeUnknown("a write ended without a result".into());
-        match timeout_at(deadline, &mut self.answer).await {
+        match timeout_at(self.deadline, &mut self.answer).await {
             Ok(told) => told.map_err(unknown)?,
             Err(elapsed) if self.leave() => Err(Error::StoreAway(elapsed.into())),
             Err(_) => (&mut self.answer).await.map_err(unknown)?,
@@ -164,29 +221,8 @@ impl Insert {
     }
 }
 
-/// Tells those who waited what became of their one transaction. Returns those for whom that is still open: one of them was
-/// refused, and all of them with it.
-pub(super) fn tell_all(mut together: Vec<Insert>, told: Result<(), Error>) -> Vec<Insert> {
-    match told {
-        Ok(()) => together.drain(..).for_each(|insert| insert.tell(Ok(()))),
-        Err(Error::StoreAway(cause)) => fail_all(&mut together, &cause, Error::StoreAway),
-        Err(Error::OutcomeUnknown(cause)) => fail_all(&mut together, &cause, Error::OutcomeUnknown),
-        Err(refusal) => match together.pop() {
-            Some(only) if together.is_empty() => only.tell(Err(refusal)),
-            last => together.extend(last),
-        },
-    }
-    together
-}
-
-fn fail_all(together: &mut Vec<Insert>, cause: &Cause, error: fn(Cause) -> Error) {
-    together.drain(..).for_each(|insert| insert.tell(Err(error(cause.to_string().into()))));
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         clock::Timestamp,
@@ -217,34 +253,36 @@ mod tests {
         (token, stored)
     }
 
-    fn join(inserts: &Inserts, project: ProjectId, deadline: Instant) -> Result<(Place<'_>, bool), Error> {
+    const LIMIT: Duration = Duration::from_mins(1);
+
+    fn join(inserts: &Inserts, project: ProjectId, time_limit: Duration) -> Result<(Place<'_>, bool), Error> {
         let (token, secret) = rows(project);
-        inserts.join(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10, deadline)
+        inserts.join(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10, time_limit)
     }
 
     #[tokio::test]
     async fn no_more_wait_than_may_and_a_turn_takes_only_so_many_of_them() {
-        let (inserts, deadline) = (Inserts::default(), Instant::now() + Duration::from_mins(1));
+        let inserts = Inserts::default();
         let [project, other] = [1, 2].map(|n| ProjectId::from(uuid::Uuid::from_u128(n)));
 
-        let places: Vec<_> = (0..WAITING).map(|_| join(&inserts, project, deadline).unwrap()).collect();
+        let places: Vec<_> = (0..WAITING).map(|_| join(&inserts, project, LIMIT).unwrap()).collect();
 
         assert!(places[0].1 && places[1..].iter().all(|(_, is_first)| !is_first));
-        assert!(matches!(join(&inserts, project, deadline), Err(Error::Overloaded)));
-        assert!(join(&inserts, other, deadline).unwrap().1);
+        assert!(matches!(join(&inserts, project, LIMIT), Err(Error::Overloaded)));
+        assert!(join(&inserts, other, LIMIT).unwrap().1);
         let turn = inserts.turn(project);
         assert_eq!(turn.next().unwrap().len(), TOGETHER);
-        assert!(!join(&inserts, project, deadline).unwrap().1, "somebody still writes");
+        assert!(!join(&inserts, project, LIMIT).unwrap().1, "somebody still writes");
         drop(places);
         assert!(turn.next().is_none());
-        assert!(join(&inserts, project, deadline).unwrap().1);
+        assert!(join(&inserts, project, LIMIT).unwrap().1);
     }
 
     #[tokio::test]
     async fn who_waits_when_the_writer_panics_does_not_wait_for_ever() {
-        let (inserts, deadline) = (Inserts::default(), Instant::now() + Duration::from_mins(1));
+        let inserts = Inserts::default();
         let project = ProjectId::from(uuid::Uuid::from_u128(1));
-        let [(taken, _), (waiting, _)] = [(); 2].map(|()| join(&inserts, project, deadline).unwrap());
+        let [(taken, _), (waiting, _)] = [(); 2].map(|()| join(&inserts, project, LIMIT).unwrap());
 
         let writing = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let turn = inserts.turn(project);
@@ -254,8 +292,56 @@ mod tests {
 
         assert!(writing.is_err());
         for place in [taken, waiting] {
-            assert!(matches!(place.answer(deadline).await, Err(Error::OutcomeUnknown(_))));
+            assert!(matches!(place.answer().await, Err(Error::OutcomeUnknown(_))));
         }
-        assert!(join(&inserts, project, deadline).unwrap().1);
+        assert!(join(&inserts, project, LIMIT).unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_refused_sends_each_back_to_be_tried_alone_and_who_has_gone_stays_away() {
+        let (inserts, project) = (Inserts::default(), ProjectId::from(uuid::Uuid::from_u128(1)));
+        let [one, gone, two] = [(); 3].map(|()| join(&inserts, project, LIMIT).unwrap().0);
+        let turn = inserts.turn(project);
+        let together = turn.next().unwrap();
+        drop(gone);
+        let after = join(&inserts, project, LIMIT).unwrap().0;
+
+        turn.tell(together, Err(Error::SelectorTaken));
+
+        let first = turn.next().unwrap();
+        assert_eq!(first.iter().map(|insert| insert.number).collect::<Vec<_>>(), [one.number]);
+        turn.tell(first, Err(Error::SelectorTaken));
+        assert!(matches!(one.answer().await, Err(Error::SelectorTaken)));
+        // It can still leave.
+        let number = two.number;
+        drop(two);
+        let rest = turn.next().unwrap();
+        assert!(rest.iter().all(|insert| insert.number == after.number && insert.number != number));
+        turn.tell(rest, Ok(()));
+        after.answer().await.unwrap();
+        assert!(turn.next().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_runs_out_of_time_takes_none_with_it() {
+        let (inserts, project) = (Inserts::default(), ProjectId::from(uuid::Uuid::from_u128(1)));
+        let late = join(&inserts, project, Duration::from_millis(80)).unwrap().0;
+        let in_time = join(&inserts, project, LIMIT).unwrap().0;
+        let turn = inserts.turn(project);
+        let together = turn.next().unwrap();
+        assert_eq!(together.len(), 2);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+
+        turn.tell(together, Err(Error::StoreAway("the time was up".into())));
+
+        assert!(matches!(late.answer().await, Err(Error::StoreAway(_))));
+        let again = turn.next().unwrap();
+        assert_eq!(again.iter().map(|insert| insert.number).collect::<Vec<_>>(), [in_time.number]);
+        // That was no lack of time.
+        turn.tell(again, Err(Error::StoreAway("refused".into())));
+        assert!(matches!(in_time.answer().await, Err(Error::StoreAway(_))));
+        let hopeless = join(&inserts, project, Duration::ZERO).unwrap().0;
+        assert!(turn.next().is_none());
+        assert!(matches!(hopeless.answer().await, Err(Error::StoreAway(_))));
     }
 }

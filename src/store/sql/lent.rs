@@ -34,7 +34,7 @@ pub(crate) struct Lent<DB: Database> {
 /// What a connection is to read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// For an answer that everybody waits for, whoever's token it is; or to know whether there can be one.
+    /// For an answer that everybody waits for, whosever token it is; or to know whether there can be one.
     Verification,
     /// For everything else.
     Management,
@@ -49,13 +49,13 @@ pub(in crate::store) fn share_of_management(readers: u32) -> Arc<Semaphore> {
 impl<DB: Database> SqlStore<DB> {
     /// A connection for what only reads.
     pub(in crate::store) async fn reader(&self, purpose: Purpose) -> Result<Lent<DB>, Failure> {
-        self.assert_in_place()?;
         let permit = match purpose {
             Purpose::Verification => None,
             Purpose::Management => {
                 Some(self.managing.clone().acquire_owned().await.expect("nobody closes the semaphore"))
             }
         };
+        self.assert_in_place()?;
         Ok(self.lend(self.readers.acquire().await?, permit))
     }
 

@@ -3,19 +3,12 @@
 //! Locks are taken in one order: the project's row, then tokens' rows. The project's row comes first in every
 //! write, so that two callers who act on each other's tokens wait instead of deadlocking.
 
-use std::slice;
-
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite, SqliteConnection};
+use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{
-    Failure, Purpose, SqlStore,
-    inserts::{Insert, tell_all},
-    read,
-    records::TokenRecord,
-    write,
-};
+use super::{Failure, Purpose, SqlStore, inserts::Insert, read, records::TokenRecord, write};
 use crate::{
     clock::Timestamp,
     domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Token, TokenChange, TokenId},
@@ -28,13 +21,15 @@ macro_rules! tokens {
         #[async_trait]
         impl Tokens for SqlStore<$database> {
             async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error> {
-                let (project, deadline) = (rows.token.project, self.deadline());
-                let (place, is_first) = self.inserts.join(actor, rows, limit, deadline)?;
+                let project = rows.token.project;
+                let (place, is_first) = self.inserts.join(actor, rows, limit, self.time_limit)?;
                 if is_first {
                     let store = self.itself.upgrade().expect("it is there while it is asked");
-                    self.runtime.spawn(async move { store.write_inserts(project).await });
+                    let span = tracing::info_span!("tokens", project.id = %project);
+                    // It ends by itself, when nothing waits any more.
+                    self.runtime.spawn(async move { store.write_inserts(project).await }.instrument(span));
                 }
-                place.answer(deadline).await
+                place.answer().await
             }
 
             async fn update_token(
@@ -196,19 +191,18 @@ macro_rules! tokens {
                 let turn = self.inserts.turn(project);
                 while let Some(together) = turn.next() {
                     let told = self.insert_together(&together).await;
-                    for alone in tell_all(together, told) {
-                        let told = self.insert_together(slice::from_ref(&alone)).await;
-                        alone.tell(told);
-                    }
+                    turn.tell(together, told);
                 }
             }
 
             /// Writes tokens of one project in one transaction, all of them or none.
             async fn insert_together(&self, together: &[Insert]) -> Result<(), Error> {
                 let [first, ..] = together else { return Ok(()) };
-                let deadline = together.iter().fold(first.deadline, |earliest, next| earliest.min(next.deadline));
+                let (limit, deadline) = together
+                    .iter()
+                    .fold((first.limit, first.deadline), |least, next| (least.0.min(next.limit), least.1.min(next.deadline)));
                 write!(self, by deadline, |tx| {
-                    let counted = Self::count_tokens_below(tx, first.token.project, together.len(), first.limit).await?;
+                    let counted = Self::count_tokens_below(tx, first.token.project, together.len(), limit).await?;
                     // A caller who is dead learns just that, not what it would have been refused for.
                     for (i, insert) in together.iter().enumerate() {
                         if together[..i].iter().all(|before| before.actor != insert.actor) {

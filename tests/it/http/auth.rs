@@ -360,7 +360,7 @@ async fn nothing_else_is_forward_auth_however_it_is_written() {
         raw.send(head).await;
         let answer = raw.answer().await.unwrap();
 
-        assert!([401, 404].contains(&answer.status), "{path}: {answer:?}");
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
         assert_eq!(answer.header("x-auth-project-id"), None, "{path}");
     }
     for path in ["/auth", "http://elsewhere/auth?permission=management", "/auth/../a"] {

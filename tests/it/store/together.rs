@@ -12,7 +12,7 @@ use tokensmith::{
 use tokio::task::JoinHandle;
 
 use super::{assert_whole, contract::rows_for, credential, issue, operator};
-use crate::support::{App, Backend, Database};
+use crate::support::{App, Backend, Database, Project};
 
 /// How long what is to wait is given to begin.
 const BEGUN: Duration = Duration::from_millis(300);
@@ -245,4 +245,50 @@ async fn a_proof_never_waits_for_a_row_that_somebody_changes() {
     assert_eq!(app.store.keep_proofs(&proofs).await.unwrap(), 1);
     transaction.rollback().await.unwrap();
     assert_eq!(app.store.keep_proofs(&proofs).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_caller_of_those_that_are_written_together_lives_until_their_commit() {
+    let app = App::start(Backend::Postgres).await;
+    let child = app.subproject("Child").await;
+    let mut callers = Vec::new();
+    for _ in 0..2 {
+        let (id, secret) = app.issue(&app.root, &["management"]).await;
+        let project = Project { id: app.root.id, token_id: id, secret };
+        let caller = app.service.authenticate(&credential(&project), "management").await.unwrap();
+        callers.push((super::token_id(&project), app.service.reach(&caller, child.id).await.unwrap().actor));
+    }
+    let [(_, one), (victim, two)] = callers[..] else { unreachable!() };
+    let (first, [third, fourth]) = (rows_for(child.id), [(); 2].map(|()| rows_for(child.id)));
+    let mut in_the_way = app.database.postgres().await;
+    let mut in_the_way = in_the_way.begin().await.unwrap();
+    sqlx::query(
+        "insert into token_secrets (id, token_id, selector, hash, check_bytes, created_at)
+        select gen_random_uuid(), $1, $2, '', '\\x0000', 0",
+    )
+    .bind(super::token_id(&app.root).as_uuid())
+    .bind(fourth.1.selector.as_bytes())
+    .execute(&mut *in_the_way)
+    .await
+    .unwrap();
+
+    let holder = Holder::of(&app.database, Backend::Postgres).await;
+    let first = insert(&app, Actor::Operator, &first, 1000);
+    tokio::time::sleep(BEGUN).await;
+    let together = [insert(&app, one, &third, 1000), insert(&app, two, &fourth, 1000)];
+    tokio::time::sleep(BEGUN).await;
+    holder.let_go().await;
+    first.await.unwrap().unwrap();
+    super::until_someone_waits_for_a_lock(&app, 1).await;
+    let (service, root) = (app.service.clone(), app.root.id);
+    let revoking = tokio::spawn(async move { service.revoke(operator(root), victim).await });
+    super::until_someone_waits_for_a_lock(&app, 2).await;
+    assert!(!revoking.is_finished() && together.iter().all(|task| !task.is_finished()));
+    in_the_way.rollback().await.unwrap();
+
+    for task in together {
+        task.await.unwrap().unwrap();
+    }
+    revoking.await.unwrap().unwrap();
+    assert_whole(&app.database).await;
 }
