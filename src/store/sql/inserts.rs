@@ -117,7 +117,9 @@ impl Turn<'_> {
         let now = Instant::now();
         let mut queues = self.inserts.queues();
         let waiting = queues.of_project.get_mut(&self.project)?;
-        let (late, in_time): (VecDeque<_>, _) = waiting.drain(..).partition(|insert| insert.last_call <= now);
+        // Who hung up while it was being tried had no place to leave.
+        let wanted = waiting.drain(..).filter(|insert| !insert.answer.is_closed());
+        let (late, in_time): (VecDeque<_>, _) = wanted.partition(|insert| insert.last_call <= now);
         *waiting = in_time;
         fail_all(late, &"too many tokens wait to be written".into(), Error::StoreAway);
         let alone = waiting.front().is_some_and(|first| first.is_alone);
@@ -164,9 +166,7 @@ impl Turn<'_> {
     fn put_back(&self, inserts: Vec<Insert>) {
         let mut queues = self.inserts.queues();
         let Some(waiting) = queues.of_project.get_mut(&self.project) else { return };
-        // A client that has hung up meanwhile had no place to leave.
-        let still_wanted = inserts.into_iter().rev().filter(|insert| !insert.answer.is_closed());
-        still_wanted.for_each(|insert| waiting.push_front(insert));
+        inserts.into_iter().rev().for_each(|insert| waiting.push_front(insert));
     }
 }
 
