@@ -34,8 +34,7 @@ pub async fn caller(database: &str, directory: &Path, name: &str, cost: Cost) ->
     path
 }
 
-/// Writes tokens whose hashes are there already, from as many tasks as there are connections to issue from; tokens a
-/// second.
+/// Writes tokens whose hashes are there already, from many tasks at once; tokens a second.
 pub async fn bare_inserts(database: &str, seconds: u64) -> f64 {
     const TASKS: usize = 64;
     let store = server::open(database);

@@ -1,6 +1,8 @@
 //! A credential: the secret that someone presents, and the project that they say it belongs to.
 
-use super::{ProjectId, Secret, ids::HYPHENATED};
+use uuid::fmt::Hyphenated;
+
+use super::{ProjectId, Secret};
 
 /// What was presented, well formed but not yet proven.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ impl Credential {
     /// half is not of its form; which one is nobody's business.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         // A project's id is of one length and holds no colon, so that the first one can only stand behind it.
-        let (project, rest) = text.as_ref().split_at_checked(HYPHENATED)?;
+        let (project, rest) = text.as_ref().split_at_checked(Hyphenated::LENGTH)?;
         let secret = rest.strip_prefix(b":")?;
         Some(Self { project: Some(ProjectId::parse(project)?), secret: Secret::parse(secret)? })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -51,12 +51,9 @@ id! {
     SecretId
 }
 
-/// How long a UUID is with its hyphens.
-pub(super) const HYPHENATED: usize = 36;
-
 /// The crate's own parser also takes bare, braced and urn forms; the contract takes one.
 pub(super) fn parse_hyphenated(text: &[u8]) -> Option<Uuid> {
-    if text.len() == HYPHENATED { Uuid::try_parse_ascii(text).ok() } else { None }
+    if text.len() == Hyphenated::LENGTH { Uuid::try_parse_ascii(text).ok() } else { None }
 }
 
 #[cfg(test)]

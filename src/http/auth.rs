@@ -28,7 +28,6 @@ use crate::{
 };
 
 const PERMISSION: &str = "permission";
-const ONE_PERMISSION: &str = "permission=";
 const X_REQUIRED_PERMISSION: HeaderName = HeaderName::from_static("x-required-permission");
 const X_AUTH_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
 const X_AUTH_PARENT_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-parent-project-id");
@@ -95,7 +94,8 @@ async fn decide(request: &RequestHead, service: &Service) -> Result<Granted, Err
 fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
     let mut needed = Needed::default();
     // Nearly every query is one known name, and reading it as if it were not costs more than finding the grant.
-    let is_one = query.strip_prefix(ONE_PERMISSION).is_some_and(|name| needed.add_if_known(catalogue, name));
+    let value = query.strip_prefix(PERMISSION).and_then(|rest| rest.strip_prefix('='));
+    let is_one = value.is_some_and(|name| needed.add_if_known(catalogue, name));
     if !query.is_empty() && !is_one {
         for parameter in query.split('&') {
             add_parameter(&mut needed, catalogue, parameter);

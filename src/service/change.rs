@@ -1,5 +1,4 @@
-//! We change what verifications answer. Every such change goes through here, because two things must hold for it:
-//! cached
+//! We change what verifications answer. Every such change goes through here, because two things must hold for it: cached
 //! grants cease to count before it is answered, in this process and in another that remembers some, and it is carried to
 //! its end although whoever asked has gone.
 

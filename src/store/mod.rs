@@ -1,8 +1,9 @@
 //! Where things are *kept*. The traits say what a store does, in whole operations; their doc comments are the
 //! contract, and `tests/it/store/` holds both databases to it.
 //!
-//! Each method is one transaction, which `insert_token` may share with others: when it returns `Ok`, everything it did is committed and durable; when it
-//! returns [`Error::StoreAway`] or a refusal, nothing was written; on [`Error::OutcomeUnknown`] nobody knows.
+//! Each method is one transaction, which `insert_token` may share with others: when it returns `Ok`, everything it did
+//! is committed and durable; when it returns [`Error::StoreAway`] or a refusal, nothing was written; on
+//! [`Error::OutcomeUnknown`] nobody knows.
 //! Every method answers within the store's time limit, 2 s by default.
 
 mod claim;

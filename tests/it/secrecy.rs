@@ -224,9 +224,12 @@ async fn debug_of_what_holds_a_secret_shows_none() {
     let holder = app.store.find_holder(credential.secret.selector()).await.unwrap().unwrap();
     let grant = app.service.verify(&credential).await.unwrap();
     let caller = app.service.authenticate(&credential, "management").await.unwrap();
+    let mut fields = tokensmith::domain::Fields::default();
+    fields.insert("token", tokensmith::domain::Raw::Text(secret.clone()));
+    fields.append("tokens", secret.clone());
 
     let shown = format!(
-        "{created:?} {issued:?} {:?} {:?} {:?} {credential:?} {first:?} {holder:?} {grant:?} {caller:?}",
+        "{created:?} {issued:?} {:?} {:?} {:?} {credential:?} {first:?} {holder:?} {grant:?} {caller:?} {fields:?}",
         issued.secret,
         issued.secret.selector(),
         issued.secret.check(),

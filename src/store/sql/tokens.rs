@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite, SqliteConnection};
+use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -198,9 +199,8 @@ macro_rules! tokens {
             /// Writes tokens of one project in one transaction, all of them or none.
             async fn insert_together(&self, together: &[Insert]) -> Result<(), Error> {
                 let [first, ..] = together else { return Ok(()) };
-                let (limit, deadline) = together
-                    .iter()
-                    .fold((first.limit, first.deadline), |least, next| (least.0.min(next.limit), least.1.min(next.deadline)));
+                let limit = together.iter().map(|insert| insert.limit).fold(first.limit, u64::min);
+                let deadline = together.iter().map(|insert| insert.deadline).fold(first.deadline, Instant::min);
                 write!(self, by deadline, |tx| {
                     let counted = Self::count_tokens_below(tx, first.token.project, together.len(), limit).await?;
                     // A caller who is dead learns just that, not what it would have been refused for.

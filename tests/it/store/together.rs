@@ -156,6 +156,35 @@ async fn of_those_that_wait_as_many_are_written_as_the_limit_leaves_room_for(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn of_those_that_wait_each_keeps_to_its_own_limit(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start(backend).await;
+    let holder = Holder::of(&app.database, backend).await;
+    let mut roomy = Vec::new();
+    for _ in 0..2 {
+        roomy.push(insert(&app, Actor::Operator, &rows_for(app.root.id), 1000));
+        tokio::time::sleep(BEGUN).await;
+    }
+    let narrow: Vec<_> = (0..10).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 4)).collect();
+    tokio::time::sleep(BEGUN).await;
+    holder.let_go().await;
+
+    for task in roomy {
+        task.await.unwrap().unwrap();
+    }
+    let mut written = 0;
+    for task in narrow {
+        written += u32::from(task.await.unwrap().is_ok());
+    }
+
+    // The root's own token and the roomy ones are three.
+    assert_eq!(written, 1);
+    assert_whole(&app.database).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_hangs_up_while_waiting_is_not_written(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let app = App::start(backend).await;
     let holder = Holder::of(&app.database, backend).await;
