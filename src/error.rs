@@ -9,8 +9,8 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// What stopped an operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An id in the path is no UUID.
-    #[error("the path holds an id that is no UUID; write it as 8-4-4-4-12 hexadecimal digits with hyphens")]
+    /// An id in the path is not a UUID.
+    #[error("the path contains an id that is not a UUID; expected 8-4-4-4-12 hexadecimal digits with hyphens")]
     MalformedId,
 
     /// The body cannot be read as what it claims to be.
@@ -22,14 +22,14 @@ pub enum Error {
     UnsupportedBody(String),
 
     /// The body is longer than `limits.body_bytes`.
-    #[error("the body is longer than {limit} bytes, the most that this server reads")]
+    #[error("the request body is larger than the limit of {limit} bytes; send a smaller one")]
     BodyTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
 
     /// The body did not arrive in time.
-    #[error("the body did not arrive in time; send it without pauses")]
+    #[error("the request body did not arrive in time; send it without pauses")]
     BodyTimeout,
 
     /// One or more fields were judged and failed.
@@ -38,12 +38,12 @@ pub enum Error {
 
     /// No credential, a malformed one, or one that proves nothing.
     #[error(
-        "the credentials are missing, malformed or wrong; use HTTP Basic with the project id as the user name and one of that project's tokens as the password"
+        "the credentials are missing, malformed or wrong; use HTTP Basic with the project id as the user name and the secret of one of its tokens as the password"
     )]
     Unauthenticated,
 
     /// The credential is right, but its token does not hold a permission that is needed.
-    #[error("this token does not hold the permission \"{permission}\", which this needs")]
+    #[error("this token lacks the permission \"{permission}\", which this request requires")]
     PermissionMissing {
         /// The permission that is missing.
         permission: String,
@@ -58,29 +58,27 @@ pub enum Error {
     TokenNotFound,
 
     /// Nothing is served at this path.
-    #[error("nothing is served at this path")]
+    #[error("unknown path; /openapi.json lists the paths of this server")]
     UnknownPath,
 
     /// The path is served, but not by this method.
-    #[error("this path does not take this method; the Allow header names those that it takes")]
+    #[error("this path does not support this method; the Allow header lists the supported ones")]
     MethodNotAllowed,
 
     /// The project holds as many tokens as it may.
-    #[error(
-        "the project already holds {limit} tokens, the most that it may (limits.tokens_per_project); delete some first"
-    )]
+    #[error("the project already has {limit} tokens, which is the maximum; revoke some first")]
     TokenLimitReached {
         /// The limit.
         limit: u64,
     },
 
     /// A subproject was to be given a subproject.
-    #[error("a subproject cannot hold subprojects; name a root project as the parent")]
+    #[error("a subproject cannot have subprojects; use a root project as the parent")]
     NestedSubproject,
 
     /// A project is to be deleted through the API that is no subproject of the caller's.
     #[error(
-        "only subprojects can be deleted, and only by a token of their root project; the command line deletes roots"
+        "only a subproject can be deleted, and only with a token of its root project; ask the operator to delete a root project"
     )]
     NotDeletable,
 
@@ -96,19 +94,21 @@ pub enum Error {
     SelectorTaken,
 
     /// More work of this kind waits than may wait. Nothing was written.
-    #[error("too much is waiting already; try again in a moment")]
+    #[error("too many requests are waiting; nothing was changed; try again in a moment")]
     Overloaded,
 
     /// The store cannot be reached, or did not answer in time. Nothing was written.
-    #[error("the store cannot be reached right now, nothing was changed; try again in a moment")]
+    #[error("the database cannot be reached right now; nothing was changed; try again in a moment")]
     StoreAway(#[source] Cause),
 
     /// A write was sent and its answer lost: it may have happened, or not.
-    #[error("the store did not confirm the change, so it may or may not have happened; look before you repeat it")]
+    #[error(
+        "the database did not confirm the change, so it may or may not have happened; check the current state before you retry"
+    )]
     OutcomeUnknown(#[source] Cause),
 
     /// A fault of ours, or of what we stand on.
-    #[error("an internal error; the log line with this request's id says more")]
+    #[error("internal error; the log line with this request's id has the details")]
     Internal(#[source] Cause),
 }
 
@@ -188,23 +188,24 @@ impl fmt::Display for Fault {
             Problem::Missing => write!(f, "{field} is required"),
             Problem::Blank => write!(f, "{field} must not be blank"),
             Problem::TooLong { most } => write!(f, "{field} must be at most {most} characters long"),
-            Problem::ControlCharacter => write!(f, "{field} must not hold control characters"),
+            Problem::ControlCharacter => write!(f, "{field} must not contain control characters"),
             Problem::WrongType { expected } => write!(f, "{field} must be {expected}"),
-            Problem::UnknownPermission(name) => {
-                write!(f, "{field} holds {name:?}, which is no permission that this server knows")
+            Problem::UnknownPermission { name, known } => {
+                write!(f, "{field} contains the unknown permission {name:?}")?;
+                if known.is_empty() { Ok(()) } else { write!(f, "; allowed are {}", known.join(", ")) }
             }
             Problem::NotAUuid => {
                 write!(f, "{field} must be a UUID: 8-4-4-4-12 hexadecimal digits with hyphens")
             }
-            Problem::NotASubproject => write!(f, "{field} is no subproject of this project"),
+            Problem::NotASubproject => write!(f, "{field} is not a subproject of this project"),
             Problem::OutOfRange { least, most } => {
                 write!(f, "{field} must be a whole number from {least} to {most}")
             }
             Problem::NotAPage => {
-                write!(f, "{field} means no page of this list; begin at the first page and follow the links")
+                write!(f, "{field} is not a page token of this list; start at the first page and follow its links")
             }
             Problem::NotBuilt => {
-                write!(f, "{field} is not supported by this version; leave it out")
+                write!(f, "{field} is not supported by this version; remove it")
             }
         }
     }
@@ -280,20 +281,25 @@ pub enum Problem {
         expected: &'static str,
     },
     /// It names a permission that is not in the catalogue.
-    UnknownPermission(String),
+    UnknownPermission {
+        /// The name, cut to 64 characters.
+        name: String,
+        /// The names of the catalogue; empty where they are too many to list.
+        known: Vec<String>,
+    },
     /// It should be a UUID.
     NotAUuid,
     /// It is a UUID, but of no subproject of the project at hand.
     NotASubproject,
     /// The contract knows the field, this version does not: silence would promise what it does not keep.
     NotBuilt,
-    /// It is no whole number within the bounds.
+    /// It is not a whole number within the bounds.
     OutOfRange {
         /// The least.
         least: u32,
         /// The most.
         most: u32,
     },
-    /// It is no token of the list at hand, or the number of a page that only a token leads to.
+    /// It is not a page token of this list, or a page number without the page token that leads there.
     NotAPage,
 }

@@ -98,6 +98,8 @@ impl From<Error> for Failure {
             Error::StoreAway(cause) | Error::OutcomeUnknown(cause) => format!("{error}: {cause}"),
             // What the client of a server is told to look up, in the log, under its request's id.
             Error::Internal(cause) => cause.to_string(),
+            // A client is not told which key of the configuration limits it.
+            Error::TokenLimitReached { .. } => format!("{error}, or raise limits.tokens_per_project"),
             _ => error.to_string(),
         })
     }

@@ -83,7 +83,9 @@ impl Fields {
         match self.get(field.as_str()) {
             None => Ok(None),
             Some(Raw::Text(text)) => Name::parse(text).map(Some),
-            Some(Raw::Null | Raw::Texts(_) | Raw::Bool(_) | Raw::Other) => Err(Problem::WrongType { expected: "text" }),
+            Some(Raw::Null | Raw::Texts(_) | Raw::Bool(_) | Raw::Other) => {
+                Err(Problem::WrongType { expected: "a string" })
+            }
         }
     }
 
@@ -104,7 +106,9 @@ impl Fields {
             None | Some(Raw::Null) => Ok(None),
             Some(Raw::Text(text)) if text.is_empty() => Ok(None),
             Some(Raw::Text(text)) => ProjectId::parse(text).map(Some).ok_or(Problem::NotAUuid),
-            Some(Raw::Texts(_) | Raw::Bool(_) | Raw::Other) => Err(Problem::WrongType { expected: "a UUID as text" }),
+            Some(Raw::Texts(_) | Raw::Bool(_) | Raw::Other) => {
+                Err(Problem::WrongType { expected: "a string with a UUID" })
+            }
         }
     }
 

@@ -16,10 +16,10 @@ pub struct Catalogue(Vec<String>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
     /// A name is not of the form that names have.
-    #[error("{0:?} is no permission name; write 1 to 64 of a-z, 0-9, '_', '.', ':' and '-', a letter first")]
+    #[error("{0:?} is not a permission name; use 1 to 64 of a-z, 0-9, '_', '.', ':' and '-', and begin with a letter")]
     Malformed(String),
     /// A name stands twice.
-    #[error("{0:?} is listed twice; list it once")]
+    #[error("{0:?} is listed more than once; list it once")]
     Repeated(String),
     /// There are too many names.
     #[error("{0} names are listed; list at most {most}", most = Catalogue::MOST)]
@@ -29,6 +29,9 @@ pub enum CatalogueError {
 impl Catalogue {
     /// The most names that a configuration may list.
     pub const MOST: usize = 128;
+
+    /// The most names that an error message lists.
+    const MOST_IN_A_MESSAGE: usize = 20;
 
     /// Judges a configured list. `management` and `introspection` are appended where they are not listed.
     ///
@@ -66,6 +69,11 @@ impl Catalogue {
         self.0.iter().map(String::as_str)
     }
 
+    /// The names that an error message may list: all of them, or none where a message would be too long.
+    fn names_for_a_message(&self) -> Vec<String> {
+        if self.0.len() <= Self::MOST_IN_A_MESSAGE { self.0.clone() } else { Vec::new() }
+    }
+
     /// Judges the names that a client sent: at least one, all known; repetitions are dropped.
     ///
     /// # Errors
@@ -76,7 +84,7 @@ impl Catalogue {
             return Err(Problem::Missing);
         }
         if let Some(unknown) = names.iter().find(|name| !self.knows(name)) {
-            return Err(Problem::UnknownPermission(shorten(unknown)));
+            return Err(Problem::UnknownPermission { name: shorten(unknown), known: self.names_for_a_message() });
         }
         Ok(self.sorted(&names))
     }
@@ -171,7 +179,23 @@ mod tests {
         let catalogue = catalogue(&["calling"]);
 
         assert_eq!(catalogue.parse([]), Err(Problem::Missing));
-        assert_eq!(catalogue.parse(["calling", "Calling"]), Err(Problem::UnknownPermission("Calling".to_owned())));
+        let known = ["calling", "management", "introspection"].map(str::to_owned).to_vec();
+        assert_eq!(
+            catalogue.parse(["calling", "Calling"]),
+            Err(Problem::UnknownPermission { name: "Calling".to_owned(), known })
+        );
+    }
+
+    #[test]
+    fn an_error_lists_at_most_twenty_known_names() {
+        let refused = |names: usize| {
+            let catalogue = Catalogue::new((0..names).map(|i| format!("p{i}"))).unwrap();
+            let Err(Problem::UnknownPermission { known, .. }) = catalogue.parse(["x"]) else { panic!("it is unknown") };
+            known.len()
+        };
+
+        // `management` and `introspection` are added to what is configured.
+        assert_eq!((refused(18), refused(19)), (20, 0));
     }
 
     #[test]

@@ -41,27 +41,27 @@ const BEARER_CHALLENGE: &str = "Bearer realm=\"tokensmith\"";
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Who is this, and may they? For a reverse proxy, which passes its client's `Authorization` on.
+/// Verify the credentials of a request, for a reverse proxy that forwards its client's `Authorization` header.
 ///
-/// Any method, here and at every path below. No body is read, and none is answered.
+/// Any method works, here and on every path below. No body is read, and the answer has none.
 #[utoipa::path(
     get, path = "/auth", operation_id = "forwardAuth", tag = "Verification",
     security(("basic" = []), ("bearer" = [])),
     params(
-        ("permission" = Option<Vec<String>>, Query, description = "What the token must hold, all of it."),
-        ("X-Required-Permission" = Option<String>, Header, description = "The same, with spaces or commas between."),
+        ("permission" = Option<Vec<String>>, Query, description = "A permission that the token must hold. Repeat it to require several."),
+        ("X-Required-Permission" = Option<String>, Header, description = "More required permissions, separated by spaces or commas."),
     ),
     responses(
-        (status = 200, description = "They may.", headers(
+        (status = 200, description = "The token is valid and holds every required permission.", headers(
             ("X-Auth-Project-Id" = String, description = "The token's project."),
-            ("X-Auth-Parent-Project-Id" = String, description = "That project's parent; a root project's own id."),
-            ("X-Auth-Token-Id" = String, description = "The token."),
-            ("X-Auth-Token-Name" = String, description = "Its name: UTF-8, percent-encoded."),
-            ("X-Auth-Permissions" = String, description = "All that it may do, with spaces between."),
+            ("X-Auth-Parent-Project-Id" = String, description = "The parent of that project. For a root project, its own id."),
+            ("X-Auth-Token-Id" = String, description = "The id of the token."),
+            ("X-Auth-Token-Name" = String, description = "The name of the token: UTF-8, percent-encoded."),
+            ("X-Auth-Permissions" = String, description = "All permissions of the token, separated by spaces."),
         )),
-        (status = 401, description = "No, malformed or wrong credentials."),
-        (status = 403, description = "The token does not hold all that is needed."),
-        (status = 503, description = "The service cannot tell."),
+        (status = 401, description = "The credentials are missing, malformed or wrong."),
+        (status = 403, description = "The token is valid but lacks a required permission."),
+        (status = 503, description = "The service cannot verify the token now. Do not let the request through."),
     )
 )]
 pub(super) async fn answer(request: &RequestHead, service: &Service, identified: &Identified) -> Response<BoxBody> {

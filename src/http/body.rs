@@ -69,7 +69,7 @@ impl Body {
         match kind.as_deref() {
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
-                "send the body as application/json, and say so in one Content-Type header".to_owned(),
+                "send a JSON body with exactly one header Content-Type: application/json".to_owned(),
             )),
         }
     }
@@ -84,7 +84,7 @@ impl Body {
             Some(FORM) => form("form", &bytes, schema),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
-                "send the body as application/x-www-form-urlencoded or application/json, and say so in one Content-Type header".to_owned(),
+                "send a form or JSON body with exactly one Content-Type header: application/x-www-form-urlencoded or application/json".to_owned(),
             )),
         }
     }
@@ -94,7 +94,7 @@ impl Body {
         let bytes = self.read().await?;
         if let Some(encoding) = self.encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Error::UnsupportedBody(format!(
-                "this server reads no body with the content encoding {:?}; send it plain",
+                "the content encoding {:?} is not supported; send the body without one",
                 shorten(&encoding)
             )));
         }
@@ -109,7 +109,7 @@ impl Body {
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
             Some(FORM) => form("form", &bytes, schema),
-            _ => Err(Error::UnsupportedBody(format!("send the body as {FORM}, and say so in one Content-Type header"))),
+            _ => Err(Error::UnsupportedBody(format!("send a form with exactly one header Content-Type: {FORM}"))),
         }
     }
 
@@ -121,7 +121,7 @@ impl Body {
         let deadline = Instant::now() + self.timeout;
         let mut bytes = Bytes::default();
         while let Some(chunk) = timeout_at(deadline, self.payload.next()).await.map_err(|_| Error::BodyTimeout)? {
-            let chunk = chunk.map_err(|_| malformed("the body ended before its end"))?;
+            let chunk = chunk.map_err(|_| malformed("the request body is incomplete"))?;
             if bytes.len() + chunk.len() > self.limit {
                 return Err(too_large);
             }
@@ -167,7 +167,7 @@ pub(super) fn form(what: &str, bytes: &[u8], schema: &Schema) -> Result<Fields, 
     let mut decoded = Bytes::new(Vec::with_capacity(bytes.len()));
     decoded.extend(percent_decode(bytes));
     if std::str::from_utf8(&decoded).is_err() {
-        return Err(malformed(&format!("the {what} holds bytes that are no UTF-8")));
+        return Err(malformed(&format!("the {what} contains bytes that are not valid UTF-8")));
     }
     let mut fields = Fields::default();
     for (name, value) in form_urlencoded::parse(bytes) {
@@ -177,7 +177,7 @@ pub(super) fn form(what: &str, bytes: &[u8], schema: &Schema) -> Result<Fields, 
         } else if let Some(name) = schema.single(&name)
             && fields.insert(name, Raw::Text(value.into_owned())).is_some()
         {
-            return Err(malformed(&format!("the {what} holds {name} twice")));
+            return Err(malformed(&format!("the {what} contains {name} more than once; send it once")));
         }
     }
     Ok(fields)
@@ -192,7 +192,7 @@ fn json(bytes: &[u8], schema: &Schema) -> Result<Fields, Error> {
         // The parser's own words may quote the body; where it stumbled is enough.
         .map_err(|error| {
             malformed(&format!(
-                "the body is no JSON object with each field once (line {}, column {})",
+                "the body is not a valid JSON object, or it repeats a field (line {}, column {})",
                 error.line(),
                 error.column()
             ))
@@ -223,7 +223,7 @@ impl<'de> Visitor<'de> for JsonObject<'_> {
             match self.0.single(&name).or_else(|| self.0.repeated(&name)) {
                 Some(name) => {
                     if fields.insert(name, raw(map.next_value()?)).is_some() {
-                        return Err(serde::de::Error::custom("a field stands twice"));
+                        return Err(serde::de::Error::custom("a field is repeated"));
                     }
                 }
                 None => {

@@ -30,47 +30,47 @@ const PAGE: &str = r#"<!doctype html>
 <h2>Error codes</h2>
 <dl>
 <dt id="error-10000">10000</dt>
-<dd>400: the body or the query cannot be read, a field is of a wrong type, or an id in the path is no UUID. 408: the body did not arrive in time.</dd>
+<dd>400: the body or the query cannot be read, a field has the wrong type, or an id in the path is not a UUID. 408: the body did not arrive in time.</dd>
 <dt id="error-20003">20003</dt>
-<dd>401: no, malformed or wrong credentials, or a token without the permission management.</dd>
+<dd>401: the credentials are missing, malformed or wrong, or the token lacks the permission management.</dd>
 <dt id="error-20404">20404</dt>
-<dd>404: no such project, token or path within the caller's reach.</dd>
+<dd>404: no such path, or no such project or token in the caller's project and its subprojects.</dd>
 <dt id="error-20004">20004</dt>
-<dd>405: the path does not take this method; Allow names those that it takes.</dd>
+<dd>405: the path does not support this method. The Allow header lists the supported ones.</dd>
 <dt id="error-11751">11751</dt>
-<dd>413: the body is too long.</dd>
+<dd>413: the body is too large.</dd>
 <dt id="error-20002">20002</dt>
-<dd>422: FriendlyName is missing, or not 1 to 250 characters without control characters.</dd>
+<dd>422: FriendlyName is missing or not valid. Use 1 to 250 characters and no control characters.</dd>
 <dt id="error-20005">20005</dt>
-<dd>422: a subproject cannot hold subprojects.</dd>
+<dd>422: a subproject cannot have subprojects. Use a token of the root project.</dd>
 <dt id="error-20504">20504</dt>
-<dd>500: an internal error; the log line with the answer's X-Request-Id says more. A write may have happened.</dd>
+<dd>500: internal error. The log line with the response's X-Request-Id has the details. A change may have happened: check the current state before you retry.</dd>
 <dt id="error-20503">20503</dt>
-<dd>503: overloaded, or the store is away. Nothing was written: try again.</dd>
+<dd>503: overloaded, or the database cannot be reached. Nothing was changed. Retry after Retry-After seconds.</dd>
 <dt id="error-54453">54453</dt>
-<dd>400: the page token means no page of this list. Begin at the first page and follow the links.</dd>
+<dd>400: PageToken is not a page token of this list. Start at the first page and follow its links.</dd>
 <dt id="error-54454">54454</dt>
-<dd>400: PageSize is not from 1 to 1000.</dd>
+<dd>400: PageSize is not a whole number from 1 to 1000.</dd>
 <dt id="error-10003">10003</dt>
-<dd>422: permissions is absent, empty or holds a name that is not in the catalogue.</dd>
+<dd>422: permissions is missing, is empty or contains an unknown permission. The message lists the allowed ones.</dd>
 <dt id="error-10004">10004</dt>
-<dd>422: subproject_id is no subproject of the project.</dd>
+<dd>422: subproject_id is not a subproject of the project.</dd>
 <dt id="error-missing_required_parameter">missing_required_parameter</dt>
-<dd>422: a field is absent or blank.</dd>
+<dd>422: a required field is missing or blank.</dd>
 <dt id="error-invalid_parameter">invalid_parameter</dt>
-<dd>422: a field is of a wrong type, null, too long, out of range, holds control characters, or is not supported by this version.</dd>
+<dd>422: a field has the wrong type, is null, is too long, is out of range, contains control characters, or is not supported by this version.</dd>
 <dt id="error-invalid_auth_token_permissions">invalid_auth_token_permissions</dt>
-<dd>422: permissions is absent, empty or holds a name that is not in the catalogue.</dd>
+<dd>422: permissions is missing, is empty or contains an unknown permission. The message lists the allowed ones.</dd>
 <dt id="error-invalid_subproject_id">invalid_subproject_id</dt>
-<dd>422: subproject_id is no subproject of the caller's project.</dd>
+<dd>422: subproject_id is not a subproject of the caller's project.</dd>
 <dt id="error-page_token_is_invalid">page_token_is_invalid</dt>
-<dd>422: the page token means no page of this list. Begin at the first page and follow the links.</dd>
+<dd>422: page_token is not a page token of this list. Start at the first page and follow its links.</dd>
 <dt id="error-token_limit_reached">token_limit_reached</dt>
-<dd>422: the project holds as many tokens as it may. Revoke some first.</dd>
+<dd>422: the project has the maximum number of tokens. Revoke some first.</dd>
 <dt id="error-nested_subprojects_not_allowed">nested_subprojects_not_allowed</dt>
-<dd>422: a subproject cannot hold subprojects.</dd>
+<dd>422: a subproject cannot have subprojects. Use a token of the root project.</dd>
 <dt id="error-only_subprojects_can_be_deleted">only_subprojects_can_be_deleted</dt>
-<dd>422: only subprojects can be deleted, and only by a token of their root project.</dd>
+<dd>422: only a subproject can be deleted, and only with a token of its root project.</dd>
 </dl>
 </main>
 <script src="docs/swagger-ui-bundle.js"></script>
@@ -82,10 +82,10 @@ const PAGE: &str = r#"<!doctype html>
 const START: &str =
     "SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
 
-/// A page for people that renders this document.
+/// Show this document as a page for people.
 #[utoipa::path(
     get, path = "/docs", operation_id = "docs", tag = "Service",
-    responses((status = 200, description = "A page.", body = String, content_type = "text/html"))
+    responses((status = 200, description = "An HTML page.", body = String, content_type = "text/html"))
 )]
 pub(super) async fn page() -> HttpResponse {
     answer(ContentType::html(), PAGE)

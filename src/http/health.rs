@@ -7,29 +7,29 @@ use utoipa::ToSchema;
 use super::dialect::ErrorBody;
 use crate::{error::Error, service::Service};
 
-/// Health.
+/// The health of the service.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
     #[schema(example = "alive")]
     status: &'static str,
 }
 
-/// The process runs and answers.
+/// Check that the process runs.
 #[utoipa::path(
     get, path = "/livez", operation_id = "livez", tag = "Service",
-    responses((status = 200, description = "It does.", body = Health))
+    responses((status = 200, description = "The process runs.", body = Health))
 )]
 pub(super) async fn livez() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// The store answers and has this program's schema.
+/// Check that the service can answer requests: the database is reachable and has the right schema.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "readyz", tag = "Service",
     responses(
-        (status = 200, description = "It does.", body = Health),
-        (status = 500, description = "The schema is another.", body = ErrorBody),
-        (status = 503, description = "The store is away.", body = ErrorBody),
+        (status = 200, description = "The service is ready.", body = Health),
+        (status = 500, description = "The database has another schema version.", body = ErrorBody),
+        (status = 503, description = "The database cannot be reached.", body = ErrorBody),
     )
 )]
 pub(super) async fn readyz(service: Data<Service>) -> Result<Json<Health>, Error> {

@@ -17,20 +17,21 @@ use crate::{
 const TOKEN: &str = "token";
 const FIELDS: Schema = Schema { single: &[TOKEN], repeated: &[] };
 
-/// The body of a request, as the document shows it.
+/// The token to look up.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what is read field by field")]
 pub(super) struct Introspect {
-    /// The secret to be looked up.
+    /// The secret of the token.
     #[schema(min_length = 1)]
     token: String,
 }
 
-/// What a token is. All but `active` is there where that is true; `parent_project_id` for a subproject's token alone.
+/// The properties of a token. If `active` is false, it is the only field. Only a subproject's token has
+/// `parent_project_id`.
 #[derive(Default, Serialize, ToSchema)]
 pub(super) struct Introspection {
     active: bool,
-    /// All that it may do, with spaces between.
+    /// All permissions of the token, separated by spaces.
     #[schema(value_type = String, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -43,7 +44,7 @@ pub(super) struct Introspection {
     #[schema(value_type = String, required = false, example = "api_token")]
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
-    /// Seconds since the Unix epoch.
+    /// When the token was issued, in seconds since the Unix epoch.
     #[schema(value_type = i64, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     iat: Option<i64>,
@@ -58,19 +59,22 @@ pub(super) struct Introspection {
     name: Option<String>,
 }
 
-/// Look up a token that someone presented (RFC 7662). The caller's token needs `introspection` or `management`.
+/// Look up a token (RFC 7662).
+///
+/// The caller's own token needs the permission `introspection` or `management`. It sees the tokens of its project and
+/// of the subprojects of that. Every other token is `{"active":false}`.
 #[utoipa::path(
     post, path = "/oauth/introspect", operation_id = "introspect", tag = "Verification", security(("basic" = [])),
     request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "What it is.", body = Introspection),
-        (status = 400, description = "No token, two, another content type, or a query.", body = OauthError),
-        (status = 401, description = "No, malformed or wrong credentials.", body = OauthError),
+        (status = 200, description = "The properties of the token.", body = Introspection),
+        (status = 400, description = "The form does not contain exactly one token, is not a form, or the request has a query.", body = OauthError),
+        (status = 401, description = "The credentials are missing, malformed or wrong.", body = OauthError),
         (status = 403, description = "The caller's token holds neither permission.", body = OauthError),
         (status = 408, description = "The body did not arrive in time.", body = OauthError),
-        (status = 413, description = "The body is too long.", body = OauthError),
-        (status = 500, description = "An internal error.", body = OauthError),
-        (status = 503, description = "Overloaded, or the store is away.", body = OauthError),
+        (status = 413, description = "The body is too large.", body = OauthError),
+        (status = 500, description = "Internal error.", body = OauthError),
+        (status = 503, description = "Overloaded, or the database cannot be reached. Retry after `Retry-After` seconds.", body = OauthError),
     )
 )]
 pub(super) async fn answer(
@@ -81,11 +85,11 @@ pub(super) async fn answer(
 ) -> Result<Json<Introspection>, Error> {
     // Queries are written down everywhere, and what is looked up here is a secret.
     if !request.query_string().is_empty() {
-        return Err(Error::MalformedBody("send the token in the body; a query is not read".to_owned()));
+        return Err(Error::MalformedBody("send the token in the request body, not in the query".to_owned()));
     }
     let fields = body.form(&FIELDS).await?;
     let Some(Raw::Text(secret)) = fields.get(TOKEN).filter(|raw| **raw != Raw::Text(String::new())) else {
-        return Err(Error::MalformedBody("the form must hold one token".to_owned()));
+        return Err(Error::MalformedBody("the form must contain exactly one token".to_owned()));
     };
     // Whoever was let in before the body had arrived may be dead by now, and what follows is read, not written.
     let caller = prove(&request, &MAY_INTROSPECT).await?;

@@ -25,7 +25,7 @@ use crate::domain::Catalogue;
 #[openapi(
     info(
         title = "Tokensmith",
-        description = "Issues scoped API tokens for projects and subprojects, and answers who is this, and may they?",
+        description = "Issues scoped API tokens for projects and subprojects, and verifies them: which token is this, and does it hold a permission?",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server")),
@@ -42,9 +42,9 @@ use crate::domain::Catalogue;
     tags(
         (name = "Tokens", description = "Tokens of the caller's project and of its subprojects."),
         (name = "Projects", description = "The caller's project and its subprojects."),
-        (name = "Compatibility", description = "SignalWire's compatibility API. Each path is served with `.json` and with a slash at its end as well."),
-        (name = "Verification", description = "Who is this, and may they? For reverse proxies, and for services that were handed a token."),
-        (name = "Service", description = "Health, and this document. No credentials."),
+        (name = "Compatibility", description = "SignalWire's compatibility API. Each path also works with `.json` or with a slash appended."),
+        (name = "Verification", description = "Verifies a token, for reverse proxies and for services that receive one."),
+        (name = "Service", description = "Health, and this document. These calls need no credentials."),
     ),
     components(schemas(super::dialect::ValidationEntry)),
     modifiers(&Schemes)
@@ -58,51 +58,51 @@ impl Modify for Schemes {
         let basic = HttpBuilder::new()
             .scheme(HttpAuthScheme::Basic)
             .description(Some(
-                "The user name is the id of the project that the token belongs to, the password its secret. The token needs the permission `management`.",
+                "The user name is the id of the project that the token belongs to. The password is the secret of the token. Calls below `/api` need the permission `management`.",
             ))
             .build();
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("basic", SecurityScheme::Http(basic));
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The secret of a token, which says by itself whose it is."))
+            .description(Some("The secret of a token. It identifies its project by itself."))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
 }
 
-/// What any call below the bases of the REST API may answer.
+/// Errors of every call of the REST API.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/plain.rs renders")]
 pub(super) enum RestErrors {
     /// The query or the body cannot be read.
     #[response(status = 400)]
     BadRequest(#[to_schema] ErrorBody<'static>),
-    /// No, malformed or wrong credentials, or a token without `management`.
+    /// The credentials are missing, malformed or wrong, or the token lacks `management`.
     #[response(status = 401)]
     Unauthorized(#[to_schema] ErrorBody<'static>),
-    /// No such thing in the caller's tree.
+    /// Not found in the caller's project and its subprojects.
     #[response(status = 404)]
     NotFound(#[to_schema] ErrorBody<'static>),
-    /// Fields or parameters that are not valid, or a rule that stands against it.
+    /// Fields or parameters are not valid, or a rule forbids the call.
     #[response(status = 422)]
     Unprocessable(#[to_schema] Failed),
-    /// An internal error; the log line with the request's id says more.
+    /// Internal error. The log line with this request's id has the details. A change may have happened.
     #[response(status = 500)]
     Internal(#[to_schema] ErrorBody<'static>),
-    /// Overloaded, or the store is away. Nothing was written.
+    /// Overloaded, or the database cannot be reached. Nothing was changed. Retry after `Retry-After` seconds.
     #[response(status = 503)]
     Unavailable(#[to_schema] ErrorBody<'static>),
 }
 
-/// What a call with a body may answer beside them.
+/// Further errors of calls with a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/plain.rs renders")]
 pub(super) enum RestBodyErrors {
     /// The body did not arrive in time.
     #[response(status = 408)]
     Timeout(#[to_schema] ErrorBody<'static>),
-    /// The body is too long.
+    /// The body is too large.
     #[response(status = 413)]
     TooLarge(#[to_schema] ErrorBody<'static>),
     /// The body is not JSON.
@@ -110,37 +110,37 @@ pub(super) enum RestBodyErrors {
     Unsupported(#[to_schema] ErrorBody<'static>),
 }
 
-/// What any call of the compatibility API may answer.
+/// Errors of every call of the compatibility API.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
 pub(super) enum CompatibilityErrors {
-    /// A query or a body that cannot be read, a wrong type, a path id that is no UUID, a page that is none (54453), a
-    /// size out of range (54454).
+    /// The query or the body cannot be read, a field has the wrong type, or an id in the path is not a UUID (10000).
+    /// The page token does not belong to this list (54453). The page size is out of range (54454).
     #[response(status = 400)]
     BadRequest(#[to_schema] Flat),
-    /// No, malformed or wrong credentials, or a token without `management`.
+    /// The credentials are missing, malformed or wrong, or the token lacks `management`.
     #[response(status = 401)]
     Unauthorized(#[to_schema] Flat),
-    /// No such thing in the caller's tree.
+    /// Not found in the caller's project and its subprojects.
     #[response(status = 404)]
     NotFound(#[to_schema] Flat),
-    /// An internal error; the log line with the request's id says more.
+    /// Internal error. The log line with this request's id has the details. A change may have happened.
     #[response(status = 500)]
     Internal(#[to_schema] Flat),
-    /// Overloaded, or the store is away. Nothing was written.
+    /// Overloaded, or the database cannot be reached. Nothing was changed. Retry after `Retry-After` seconds.
     #[response(status = 503)]
     Unavailable(#[to_schema] Flat),
 }
 
-/// What a call with a body may answer beside them. Its 422 is told with the call: the token calls have a shape of their
-/// own.
+/// Further errors of calls with a body. The 422 is described at each call, because the token calls have a shape of
+/// their own.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes what dialect/compatibility.rs renders")]
 pub(super) enum CompatibilityBodyErrors {
     /// The body did not arrive in time.
     #[response(status = 408)]
     Timeout(#[to_schema] Flat),
-    /// The body is too long.
+    /// The body is too large.
     #[response(status = 413)]
     TooLarge(#[to_schema] Flat),
 }
@@ -165,10 +165,10 @@ impl Written {
     }
 }
 
-/// This document.
+/// Get this document.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "openapi", tag = "Service",
-    responses((status = 200, description = "OpenAPI 3.1.", body = Object))
+    responses((status = 200, description = "The OpenAPI 3.1 document.", body = Object))
 )]
 pub(super) async fn document(written: Data<Written>) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::json()).body(in_slices(written.0.clone()))

@@ -43,18 +43,18 @@ pub(in crate::http) struct AccountBody {
     friendly_name: String,
     #[schema(example = "active")]
     status: &'static str,
-    /// Only hashes of tokens are stored.
+    /// Always `redacted`: the server stores only hashes of secrets.
     #[schema(example = "redacted")]
     auth_token: &'static str,
-    /// RFC 2822.
+    /// In the format of RFC 2822.
     #[schema(example = "Tue, 24 Nov 2026 04:34:44 +0000")]
     date_created: String,
-    /// RFC 2822.
+    /// In the format of RFC 2822.
     #[schema(example = "Tue, 24 Nov 2026 04:34:44 +0000")]
     date_updated: String,
     #[schema(example = "Full")]
     r#type: &'static str,
-    /// The parent's sid; its own for a root.
+    /// The sid of the parent. For a root account, its own sid.
     #[schema(format = Uuid, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     owner_account_sid: String,
     #[schema(required = true)]
@@ -62,7 +62,7 @@ pub(in crate::http) struct AccountBody {
     #[schema(example = "/api/laml/2010-04-01/Accounts/3e4f5a6b-7c8d-4e9f-8a1b-2c3d4e5f6a7b")]
     uri: String,
     subproject: bool,
-    /// `PSK_` and 32 hexadecimal digits in the answer that made the account, null in every other.
+    /// `PSK_` and 32 hexadecimal digits in the response that created the account, null in all others.
     #[schema(value_type = Option<String>, required = true, example = json!(null))]
     signing_key: Option<SecretText>,
     #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
@@ -147,7 +147,7 @@ pub(in crate::http) struct AccountPage {
     accounts: Vec<AccountBody>,
 }
 
-/// What an account shall be called.
+/// The name of an account.
 #[derive(ToSchema)]
 #[schema(as = AccountName)]
 #[expect(dead_code, non_snake_case, reason = "describes what domain/project.rs judges, in the API's words")]
@@ -161,21 +161,21 @@ pub(in crate::http) struct NameAccount {
     FriendlyName: String,
 }
 
-/// Which accounts to list.
+/// Filters and paging of a list of accounts.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, non_snake_case, reason = "describes what http/paging.rs judges, in the API's words")]
 pub(in crate::http) struct ListAccounts {
-    /// Only those of exactly this name.
+    /// Only accounts with exactly this name.
     #[param(required = false, nullable = false)]
     FriendlyName: Option<String>,
-    /// How many a page has.
+    /// The number of accounts on a page.
     #[param(minimum = 1, maximum = 1000, default = 50, required = false, nullable = false)]
     PageSize: Option<u32>,
-    /// The number of the page, which only the URIs of a page lead to.
+    /// The number of the page. Take it from a page URI together with `PageToken`.
     #[param(minimum = 0, default = 0, required = false, nullable = false)]
     Page: Option<u32>,
-    /// Where the page begins: taken from a URI of this same list.
+    /// The position of the page. Take it from a page URI of the same list.
     #[param(required = false, nullable = false)]
     PageToken: Option<String>,
 }
@@ -209,14 +209,14 @@ pub(in crate::http) async fn list(
     }))
 }
 
-/// Make a subproject of the caller's account.
+/// Create a subproject of the caller's account.
 ///
-/// The signing key is in this answer and in no other.
+/// Only this response contains the signing key.
 #[utoipa::path(
     post, path = "/api/laml/2010-04-01/Accounts", operation_id = "createAccount", tag = "Compatibility",
     security(("basic" = [])),
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
-    responses((status = 201, description = "The account, with its signing key.", body = AccountBody), (status = 422, description = "A friendly name that is not valid (20002), or a subproject that would hold one (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
+    responses((status = 201, description = "The account, with its signing key.", body = AccountBody), (status = 422, description = "The friendly name is not valid (20002), or the parent is a subproject itself (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
     let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
@@ -239,12 +239,12 @@ pub(in crate::http) async fn show(
     Ok(Json(AccountBody::new(&project, None)))
 }
 
-/// Give an account another name.
+/// Rename an account.
 #[utoipa::path(
     post, path = "/api/laml/2010-04-01/Accounts/{account_sid}", operation_id = "updateAccount", tag = "Compatibility",
     security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
-    responses((status = 200, description = "The account as it is now.", body = AccountBody), (status = 422, description = "A friendly name that is not valid (20002), or a subproject that would hold one (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
+    responses((status = 200, description = "The changed account.", body = AccountBody), (status = 422, description = "The friendly name is not valid (20002).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,

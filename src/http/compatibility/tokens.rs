@@ -20,7 +20,7 @@ use crate::{
     service::Service,
 };
 
-/// A token on the wire. `token` is its secret in the answer that issued it, and `redacted` in every other.
+/// A token. `token` is the secret in the response that issued it, and `redacted` in all others.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CompatibilityToken)]
 pub(in crate::http) struct TokenBody {
@@ -55,7 +55,7 @@ impl TokenBody {
 
 /// Issue a token.
 ///
-/// The secret is in this answer and in no other.
+/// Only this response contains the secret.
 #[utoipa::path(
     post, path = "/api/laml/2010-04-01/Accounts/{account_sid}/tokens", operation_id = "issueAccountToken",
     tag = "Compatibility", security(("basic" = [])), params(("account_sid" = String, Path, format = Uuid)),
@@ -79,7 +79,7 @@ pub(in crate::http) async fn create(
     tag = "Compatibility", security(("basic" = [])),
     params(("account_sid" = String, Path, format = Uuid), ("token_id" = String, Path, format = Uuid)),
     request_body(content((UpdateToken = "application/x-www-form-urlencoded"), (UpdateToken = "application/json"))),
-    responses((status = 200, description = "The token as it is now.", body = TokenBody), (status = 422, description = "The first field that is not valid.", body = Validation), CompatibilityErrors, CompatibilityBodyErrors)
+    responses((status = 200, description = "The changed token.", body = TokenBody), (status = 422, description = "The first field that is not valid.", body = Validation), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
@@ -94,12 +94,12 @@ pub(in crate::http) async fn update(
 
 /// Revoke a token.
 ///
-/// When this has been answered, the token's secret is accepted nowhere. It cannot be undone.
+/// After the response, the secret of the token is accepted nowhere. This cannot be undone.
 #[utoipa::path(
     delete, path = "/api/laml/2010-04-01/Accounts/{account_sid}/tokens/{token_id}", operation_id = "revokeAccountToken",
     tag = "Compatibility", security(("basic" = [])),
     params(("account_sid" = String, Path, format = Uuid), ("token_id" = String, Path, format = Uuid)),
-    responses((status = 204, description = "It is gone."), CompatibilityErrors)
+    responses((status = 204, description = "The token is revoked."), CompatibilityErrors)
 )]
 pub(in crate::http) async fn delete(
     service: Data<Service>,

@@ -23,7 +23,7 @@ pub(in crate::http) struct Flat {
     code: u16,
     #[schema(example = "no such project")]
     message: String,
-    /// Where the code is explained.
+    /// The explanation of the code.
     #[schema(example = "https://tokens.example.com/docs#error-20404")]
     more_info: String,
     /// The HTTP status.
@@ -31,7 +31,7 @@ pub(in crate::http) struct Flat {
     status: u16,
 }
 
-/// The first field of a token call that failed.
+/// The first field of a token call that is not valid.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CompatibilityValidationError)]
 pub(in crate::http) struct Validation {
@@ -83,7 +83,7 @@ fn validation(error: &Error) -> (&'static str, String, Option<&'static str>) {
 
 fn code(fault: &Fault) -> &'static str {
     match (fault.field, &fault.problem) {
-        (Field::Permissions, Problem::Missing | Problem::UnknownPermission(_)) => "10003",
+        (Field::Permissions, Problem::Missing | Problem::UnknownPermission { .. }) => "10003",
         (Field::SubprojectId, Problem::NotAUuid | Problem::NotASubproject) => "10004",
         (
             Field::Name

@@ -88,14 +88,14 @@ fn finish(
 pub(super) fn log(error: &Error) {
     match error {
         Error::Internal(cause) | Error::OutcomeUnknown(cause) => tracing::error!(%cause, "{error}"),
-        Error::StoreAway(cause) => tracing::error!(%cause, "the store is away"),
+        Error::StoreAway(cause) => tracing::error!(%cause, "the database cannot be reached"),
         Error::SelectorTaken => tracing::error!("{error}"),
         Error::Overloaded => tracing::warn!("{error}"),
         Error::Invalid(faults) => {
             let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
             tracing::debug!(?fields, "refused: fields are not valid");
         }
-        Error::UnsupportedBody(_) => tracing::debug!("refused: the body is of a type or coding that is not read"),
+        Error::UnsupportedBody(_) => tracing::debug!("refused: the type or the encoding of the body is not supported"),
         Error::MalformedId
         | Error::MalformedBody(_)
         | Error::BodyTooLarge { .. }

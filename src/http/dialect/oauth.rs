@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{Context, render};
 use crate::error::Error;
 
-/// An error, in one word.
+/// An error (RFC 6749, section 5.2).
 #[derive(Serialize, ToSchema)]
 #[schema(as = OauthError)]
 pub(in crate::http) struct Body {

@@ -20,25 +20,25 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(in crate::http) struct Body<'b> {
-    /// The status's reason phrase.
+    /// The reason phrase of the status.
     #[schema(example = "Not Found")]
     error: &'b str,
-    /// What is wrong, for a person.
+    /// What is wrong, and what to do.
     #[schema(example = "no such project")]
     message: String,
-    /// The answer's `X-Request-Id`, which finds the log line.
+    /// The `X-Request-Id` of the response. It identifies the log line.
     #[schema(example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     request_id: &'b str,
 }
 
-/// The fields that failed, each with its reason.
+/// All fields that are not valid.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ValidationErrors)]
 pub(in crate::http) struct Failed {
     errors: Vec<Entry>,
 }
 
-/// One field that failed.
+/// A field that is not valid, or a rule that forbids the call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ValidationError)]
 pub(in crate::http) struct Entry {
@@ -48,10 +48,10 @@ pub(in crate::http) struct Entry {
     code: &'static str,
     #[schema(example = "name is required")]
     message: String,
-    /// The field; null where none is at fault.
+    /// The field. Null if no field is at fault.
     #[schema(example = "name")]
     attribute: Option<&'static str>,
-    /// Where the code is explained.
+    /// The explanation of the code.
     #[schema(example = "https://tokens.example.com/docs#error-missing_required_parameter")]
     url: String,
 }
@@ -98,7 +98,7 @@ fn entries(error: &Error, context: &Context<'_>) -> Vec<Entry> {
 
 fn code_of_fault(fault: &Fault) -> &'static str {
     match (&fault.problem, fault.field) {
-        (Problem::Missing | Problem::UnknownPermission(_), Field::Permissions) => "invalid_auth_token_permissions",
+        (Problem::Missing | Problem::UnknownPermission { .. }, Field::Permissions) => "invalid_auth_token_permissions",
         (Problem::Missing | Problem::Blank, _) => "missing_required_parameter",
         (Problem::NotAUuid | Problem::NotASubproject, _) => "invalid_subproject_id",
         (Problem::NotAPage, _) => "page_token_is_invalid",
@@ -106,7 +106,7 @@ fn code_of_fault(fault: &Fault) -> &'static str {
             Problem::TooLong { .. }
             | Problem::ControlCharacter
             | Problem::WrongType { .. }
-            | Problem::UnknownPermission(_)
+            | Problem::UnknownPermission { .. }
             | Problem::NotBuilt
             | Problem::OutOfRange { .. },
             _,

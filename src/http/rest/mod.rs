@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::paging::Queries;
 
-/// Where a page and those around it are found.
+/// The URLs of this page and of its neighbours.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Links)]
 pub(in crate::http) struct Links {
@@ -19,11 +19,11 @@ pub(in crate::http) struct Links {
     /// The first page.
     #[schema(example = "https://tokens.example.com/api/projects?page_number=0&page_size=50")]
     first: String,
-    /// The next page; absent on the last.
+    /// The next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
-    /// The previous page; absent on the first.
+    /// The previous page. Absent on the first page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     prev: Option<String>,

@@ -54,7 +54,7 @@ pub(in crate::http) struct ProjectBody {
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T04:34:44.000000Z")]
     updated_at: Timestamp,
-    /// `PSK_` and 32 hexadecimal digits, in the answer that made it and in no other.
+    /// `PSK_` and 32 hexadecimal digits. Only in the response that created the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, example = "PSK_0123456789abcdef0123456789abcdef")]
     signing_key: Option<SecretText>,
@@ -87,7 +87,7 @@ pub(in crate::http) struct ProjectPage {
     data: Vec<ProjectBody>,
 }
 
-/// What a subproject shall be. An absent option is off.
+/// A new subproject. An absent option is off.
 #[derive(ToSchema)]
 #[schema(as = NewProject)]
 #[expect(dead_code, reason = "describes what domain/project.rs judges")]
@@ -109,7 +109,7 @@ pub(in crate::http) struct CreateProject {
     force_https_requests: Option<bool>,
 }
 
-/// What of a project shall change. An absent field is kept.
+/// Changes to a project. An absent field stays as it is.
 #[derive(ToSchema)]
 #[schema(as = ProjectChange)]
 #[expect(dead_code, reason = "describes what domain/project.rs judges")]
@@ -133,21 +133,21 @@ pub(in crate::http) struct UpdateProject {
     force_https_requests: Option<bool>,
 }
 
-/// Which projects to list.
+/// Filters and paging of a list of projects.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what http/paging.rs judges")]
 pub(in crate::http) struct ListProjects {
-    /// Only those of exactly this name.
+    /// Only projects with exactly this name.
     #[param(required = false, nullable = false)]
     name: Option<String>,
-    /// How many a page has.
+    /// The number of projects on a page.
     #[param(minimum = 1, maximum = 1000, default = 50, required = false, nullable = false)]
     page_size: Option<u32>,
-    /// The number of the page, which only the links lead to.
+    /// The number of the page. Take it from `links` together with `page_token`.
     #[param(minimum = 0, default = 0, required = false, nullable = false)]
     page_number: Option<u32>,
-    /// Where the page begins: taken from a link of this same list.
+    /// The position of the page. Take it from `links` of the same list.
     #[param(required = false, nullable = false)]
     page_token: Option<String>,
 }
@@ -173,9 +173,9 @@ pub(in crate::http) async fn list(
     Ok(Json(ProjectPage { links, data: page.rows.iter().map(|project| ProjectBody::new(project, None)).collect() }))
 }
 
-/// Make a subproject of the caller's project.
+/// Create a subproject of the caller's project.
 ///
-/// The signing key is in this answer and in no other.
+/// Only this response contains the signing key.
 #[utoipa::path(
     post, path = "/api/projects", operation_id = "createProject", tag = "Projects", security(("basic" = [])),
     request_body = CreateProject,
@@ -206,7 +206,7 @@ pub(in crate::http) async fn show(
 #[utoipa::path(
     patch, path = "/api/projects/{project_id}", operation_id = "updateProject", tag = "Projects",
     security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)), request_body = UpdateProject,
-    responses((status = 200, description = "The project as it is now.", body = ProjectBody), RestErrors, RestBodyErrors)
+    responses((status = 200, description = "The changed project.", body = ProjectBody), RestErrors, RestBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
@@ -221,11 +221,11 @@ pub(in crate::http) async fn update(
 
 /// Delete a subproject with all of its tokens.
 ///
-/// When this has been answered, none of its secrets is accepted anywhere. It cannot be undone.
+/// After the response, none of its secrets is accepted anywhere. This cannot be undone.
 #[utoipa::path(
     delete, path = "/api/projects/{project_id}", operation_id = "deleteProject", tag = "Projects",
     security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)),
-    responses((status = 204, description = "It is gone, and its tokens with it."), RestErrors)
+    responses((status = 204, description = "The subproject and its tokens are deleted."), RestErrors)
 )]
 pub(in crate::http) async fn delete(
     service: Data<Service>,
@@ -236,9 +236,9 @@ pub(in crate::http) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Give a project a new signing key.
+/// Replace the signing key of a project.
 ///
-/// The new key is in this answer and in no other; the old one is forgotten.
+/// Only this response contains the new key. The old key is deleted.
 #[utoipa::path(
     post, path = "/api/projects/{project_id}/signing-key/rotate", operation_id = "rotateSigningKey", tag = "Projects",
     security(("basic" = [])), params(("project_id" = String, Path, format = Uuid)),

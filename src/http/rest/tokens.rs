@@ -47,21 +47,21 @@ pub(in crate::http) struct TokenBody {
     name: String,
     #[schema(example = json!(["calling", "messaging"]))]
     permissions: Vec<String>,
-    /// The secret in the answer that made it, `redacted` in the answer to a change, absent from every other.
+    /// The secret in the response that issued it, `redacted` in the response to a change, absent from all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, example = "redacted")]
     token: Option<SecretText>,
-    /// The project that it belongs to: the user name in HTTP Basic.
+    /// The project that the token belongs to. It is the user name in HTTP Basic.
     #[schema(format = Uuid, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     project_id: String,
-    /// How its secret begins.
+    /// The first 10 characters of the secret.
     #[schema(example = "PT0a1b2c3d")]
     hint: String,
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T04:34:44.000000Z")]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T04:34:44.000000Z")]
     updated_at: Timestamp,
-    /// The token that issued it; null where the operator did.
+    /// The token that issued this one. Null if the operator issued it.
     #[schema(required = true, format = Uuid, example = "2d3e4f5a-6b7c-4d8e-9f0a-1b2c3d4e5f6a")]
     created_by: Option<String>,
 }
@@ -98,7 +98,7 @@ pub(in crate::http) struct TokenPage {
     data: Vec<TokenBody>,
 }
 
-/// What a token shall be.
+/// A new token.
 #[derive(ToSchema)]
 #[schema(as = NewToken)]
 #[expect(dead_code, reason = "describes what domain/token.rs judges")]
@@ -110,15 +110,15 @@ pub(in crate::http) struct CreateToken {
         example = "Deploy"
     )]
     name: String,
-    /// Names of the catalogue.
+    /// What the token is allowed to do.
     #[schema(min_items = 1, example = json!(["calling", "messaging"]))]
     permissions: Vec<String>,
-    /// A subproject of the caller's project, which the token shall belong to.
+    /// A subproject of the caller's project. The token then belongs to that subproject.
     #[schema(pattern = "^(|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})$", required = false, example = json!(null))]
     subproject_id: Option<String>,
 }
 
-/// What of a token shall change. An absent field is kept.
+/// Changes to a token. An absent field stays as it is.
 #[derive(ToSchema)]
 #[schema(as = TokenChange)]
 #[expect(dead_code, reason = "describes what domain/token.rs judges")]
@@ -132,40 +132,40 @@ pub(in crate::http) struct UpdateToken {
         example = "Deploy"
     )]
     name: Option<String>,
-    /// Names of the catalogue, which replace all of the old ones.
+    /// The new permissions. They replace all old ones.
     #[schema(min_items = 1, required = false, nullable = false, example = json!(["calling"]))]
     permissions: Option<Vec<String>>,
 }
 
-/// Which tokens to list.
+/// Filters and paging of a list of tokens.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what http/paging.rs judges")]
 pub(in crate::http) struct ListTokens {
-    /// Those of this subproject of the caller's project; without it, those of the caller's project itself.
+    /// Tokens of this subproject. Without it, tokens of the caller's own project.
     #[param(
         pattern = "^(|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12})$",
         required = false,
         nullable = false
     )]
     subproject_id: Option<String>,
-    /// Only those of exactly this name.
+    /// Only tokens with exactly this name.
     #[param(required = false, nullable = false)]
     name: Option<String>,
-    /// How many a page has.
+    /// The number of tokens on a page.
     #[param(minimum = 1, maximum = 1000, default = 50, required = false, nullable = false)]
     page_size: Option<u32>,
-    /// The number of the page, which only the links lead to.
+    /// The number of the page. Take it from `links` together with `page_token`.
     #[param(minimum = 0, default = 0, required = false, nullable = false)]
     page_number: Option<u32>,
-    /// Where the page begins: taken from a link of this same list.
+    /// The position of the page. Take it from `links` of the same list.
     #[param(required = false, nullable = false)]
     page_token: Option<String>,
 }
 
 /// Issue a token.
 ///
-/// The secret is in this answer and in no other.
+/// Only this response contains the secret.
 #[utoipa::path(
     post, path = "/api/project/tokens", operation_id = "issueToken", tag = "Tokens", security(("basic" = [])),
     request_body = CreateToken,
@@ -230,7 +230,7 @@ pub(in crate::http) async fn show(
 #[utoipa::path(
     patch, path = "/api/project/tokens/{token_id}", operation_id = "updateToken", tag = "Tokens",
     security(("basic" = [])), params(("token_id" = String, Path, format = Uuid)), request_body = UpdateToken,
-    responses((status = 200, description = "The token as it is now.", body = TokenBody), RestErrors, RestBodyErrors)
+    responses((status = 200, description = "The changed token.", body = TokenBody), RestErrors, RestBodyErrors)
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
@@ -245,11 +245,11 @@ pub(in crate::http) async fn update(
 
 /// Revoke a token.
 ///
-/// When this has been answered, the token's secret is accepted nowhere. It cannot be undone.
+/// After the response, the secret of the token is accepted nowhere. This cannot be undone.
 #[utoipa::path(
     delete, path = "/api/project/tokens/{token_id}", operation_id = "revokeToken", tag = "Tokens",
     security(("basic" = [])), params(("token_id" = String, Path, format = Uuid)),
-    responses((status = 204, description = "It is gone."), RestErrors)
+    responses((status = 204, description = "The token is revoked."), RestErrors)
 )]
 pub(in crate::http) async fn delete(
     service: Data<Service>,

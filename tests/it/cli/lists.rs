@@ -160,7 +160,7 @@ async fn what_is_not_there_is_refused(#[values(Backend::Sqlite, Backend::Postgre
         (&["token", "update", NOBODY, "--name", " "], "name must not be blank"),
         (
             &["token", "update", NOBODY, "-p", "swim"],
-            "permissions holds \"swim\", which is no permission that this server knows",
+            "permissions contains the unknown permission \"swim\"; allowed are calling, chat, datasphere, fax, management, messaging, numbers, pubsub, storage, tasking, video, introspection",
         ),
         (&["project", "rename", NOBODY, ""], "name must not be blank"),
     ] {

@@ -109,7 +109,7 @@ async fn a_subproject_of_a_subproject_or_of_nothing_is_refused(
     let orphan = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
     let orphan = operator.run(&["project", "create", "O", "--json", "--parent", orphan]).refused();
 
-    assert_eq!(nested, "error: a subproject cannot hold subprojects; name a root project as the parent\n");
+    assert_eq!(nested, "error: a subproject cannot have subprojects; use a root project as the parent\n");
     assert_eq!(orphan, "error: no such project\n");
 }
 
@@ -120,7 +120,7 @@ async fn a_name_that_will_not_do_is_refused_with_the_reason() {
     for (name, reason) in [
         ("", "name must not be blank"),
         (" \t ", "name must not be blank"),
-        ("a\u{7}b", "name must not hold control characters"),
+        ("a\u{7}b", "name must not contain control characters"),
         (&"é".repeat(251), "name must be at most 250 characters long"),
     ] {
         let complaint = operator.run(&["project", "create", name]).refused();

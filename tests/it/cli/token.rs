@@ -46,20 +46,26 @@ async fn a_token_of_no_project_is_refused(#[values(Backend::Sqlite, Backend::Pos
     assert_eq!(complaint, "error: no such project\n");
 }
 
+/// How an error lists the permissions of the default configuration.
+const ALLOWED: &str = "allowed are calling, chat, datasphere, fax, management, messaging, numbers, pubsub, storage, \
+    tasking, video, introspection";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_field_of_a_token_is_named() {
     let operator = Operator::migrated(Backend::Sqlite).await;
     let project = operator.project("Acme").id.to_string();
 
     for (name, permissions, reason) in [
-        ("x", "swim", "permissions holds \"swim\", which is no permission that this server knows"),
-        ("x", "chat,Chat", "permissions holds \"Chat\", which is no permission that this server knows"),
-        ("x", "", "permissions holds \"\", which is no permission that this server knows"),
-        (" ", "chat", "name must not be blank"),
+        ("x", "swim", format!("permissions contains the unknown permission \"swim\"; {ALLOWED}")),
+        ("x", "chat,Chat", format!("permissions contains the unknown permission \"Chat\"; {ALLOWED}")),
+        ("x", "", format!("permissions contains the unknown permission \"\"; {ALLOWED}")),
+        (" ", "chat", "name must not be blank".to_owned()),
         (
             "a\nb",
             "swim",
-            "name must not hold control characters; permissions holds \"swim\", which is no permission that this server knows",
+            format!(
+                "name must not contain control characters; permissions contains the unknown permission \"swim\"; {ALLOWED}"
+            ),
         ),
     ] {
         let create = ["token", "create", "--project", &project, "--name", name, "-p", permissions];
@@ -84,7 +90,7 @@ async fn the_configured_catalogue_and_limit_hold_for_the_operator_too() {
     create("swim").done();
     let complaint = create("run").refused();
 
-    assert!(complaint.contains("already holds 2 tokens"), "{complaint}");
+    assert!(complaint.contains("already has 2 tokens"), "{complaint}");
     assert!(complaint.contains("limits.tokens_per_project"), "{complaint}");
 }
 

@@ -122,7 +122,7 @@ async fn permissions_are_asked_for_as_well(#[values(Backend::Sqlite, Backend::Po
     for missing in ["video", "management", "swim", "Chat", ""] {
         let complaint = verify(&["-p", "chat", "-p", missing]).refused();
 
-        let told = format!("the credential is valid, but this token does not hold the permission \"{missing}\"");
+        let told = format!("the credential is valid, but this token lacks the permission \"{missing}\"");
         assert!(complaint.contains(&told), "{complaint}");
     }
     for ran in [verify(&["-p", "video", "--json"]), operator.run_with(&["token", "verify", "--json"], "nonsense")] {

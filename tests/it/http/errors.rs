@@ -16,31 +16,31 @@ async fn every_error_has_its_whole_body_without_a_public_url(
 
     insta::allow_duplicates! {
         insta::assert_snapshot!(errors, @r##"
-        malformed body: 400 {"code":10000,"message":"the body is no JSON object with each field once (line 1, column 1)","more_info":"/docs#error-10000","status":400}
-        wrong type: 400 {"code":10000,"message":"name must be text","more_info":"/docs#error-10000","status":400}
-        null name: 400 {"code":10000,"message":"name must be text","more_info":"/docs#error-10000","status":400}
-        content type: 400 {"code":10000,"message":"send the body as application/x-www-form-urlencoded or application/json, and say so in one Content-Type header","more_info":"/docs#error-10000","status":400}
-        content encoding: 400 {"code":10000,"message":"this server reads no body with the content encoding \"gzip\"; send it plain","more_info":"/docs#error-10000","status":400}
-        path id: 400 {"code":10000,"message":"the path holds an id that is no UUID; write it as 8-4-4-4-12 hexadecimal digits with hyphens","more_info":"/docs#error-10000","status":400}
-        no credential: 401 {"code":20003,"message":"the credentials are missing, malformed or wrong; use HTTP Basic with the project id as the user name and one of that project's tokens as the password","more_info":"/docs#error-20003","status":401}
+        malformed body: 400 {"code":10000,"message":"the body is not a valid JSON object, or it repeats a field (line 1, column 1)","more_info":"/docs#error-10000","status":400}
+        wrong type: 400 {"code":10000,"message":"name must be a string","more_info":"/docs#error-10000","status":400}
+        null name: 400 {"code":10000,"message":"name must be a string","more_info":"/docs#error-10000","status":400}
+        content type: 400 {"code":10000,"message":"send a form or JSON body with exactly one Content-Type header: application/x-www-form-urlencoded or application/json","more_info":"/docs#error-10000","status":400}
+        content encoding: 400 {"code":10000,"message":"the content encoding \"gzip\" is not supported; send the body without one","more_info":"/docs#error-10000","status":400}
+        path id: 400 {"code":10000,"message":"the path contains an id that is not a UUID; expected 8-4-4-4-12 hexadecimal digits with hyphens","more_info":"/docs#error-10000","status":400}
+        no credential: 401 {"code":20003,"message":"the credentials are missing, malformed or wrong; use HTTP Basic with the project id as the user name and the secret of one of its tokens as the password","more_info":"/docs#error-20003","status":401}
         no project: 404 {"code":20404,"message":"no such project","more_info":"/docs#error-20404","status":404}
         no token: 404 {"code":20404,"message":"no such token","more_info":"/docs#error-20404","status":404}
-        no path: 404 {"code":20404,"message":"nothing is served at this path","more_info":"/docs#error-20404","status":404}
-        method: 405 {"code":20004,"message":"this path does not take this method; the Allow header names those that it takes","more_info":"/docs#error-20004","status":405}
-        too large: 413 {"code":11751,"message":"the body is longer than 65536 bytes, the most that this server reads","more_info":"/docs#error-11751","status":413}
+        no path: 404 {"code":20404,"message":"unknown path; /openapi.json lists the paths of this server","more_info":"/docs#error-20404","status":404}
+        method: 405 {"code":20004,"message":"this path does not support this method; the Allow header lists the supported ones","more_info":"/docs#error-20004","status":405}
+        too large: 413 {"code":11751,"message":"the request body is larger than the limit of 65536 bytes; send a smaller one","more_info":"/docs#error-11751","status":413}
         name absent: 422 {"type":"validation_error","code":"invalid_parameter","message":"name is required","attribute":"name","url":"/docs#error-invalid_parameter"}
         name blank: 422 {"type":"validation_error","code":"invalid_parameter","message":"name must not be blank","attribute":"name","url":"/docs#error-invalid_parameter"}
         name too long: 422 {"type":"validation_error","code":"invalid_parameter","message":"name must be at most 250 characters long","attribute":"name","url":"/docs#error-invalid_parameter"}
-        name with a control character: 422 {"type":"validation_error","code":"invalid_parameter","message":"name must not hold control characters","attribute":"name","url":"/docs#error-invalid_parameter"}
+        name with a control character: 422 {"type":"validation_error","code":"invalid_parameter","message":"name must not contain control characters","attribute":"name","url":"/docs#error-invalid_parameter"}
         permissions absent: 422 {"type":"validation_error","code":"10003","message":"permissions is required","attribute":"permissions","url":"/docs#error-10003"}
         permissions empty: 422 {"type":"validation_error","code":"10003","message":"permissions is required","attribute":"permissions","url":"/docs#error-10003"}
-        permissions unknown: 422 {"type":"validation_error","code":"10003","message":"permissions holds \"swim\\\"\\n\", which is no permission that this server knows","attribute":"permissions","url":"/docs#error-10003"}
+        permissions unknown: 422 {"type":"validation_error","code":"10003","message":"permissions contains the unknown permission \"swim\\\"\\n\"; allowed are calling, chat, datasphere, fax, management, messaging, numbers, pubsub, storage, tasking, video, introspection","attribute":"permissions","url":"/docs#error-10003"}
         subproject no UUID: 422 {"type":"validation_error","code":"10004","message":"subproject_id must be a UUID: 8-4-4-4-12 hexadecimal digits with hyphens","attribute":"subproject_id","url":"/docs#error-10004"}
-        subproject no child: 422 {"type":"validation_error","code":"10004","message":"subproject_id is no subproject of this project","attribute":"subproject_id","url":"/docs#error-10004"}
-        not built: 422 {"type":"validation_error","code":"invalid_parameter","message":"expires_in is not supported by this version; leave it out","attribute":"expires_in","url":"/docs#error-invalid_parameter"}
+        subproject no child: 422 {"type":"validation_error","code":"10004","message":"subproject_id is not a subproject of this project","attribute":"subproject_id","url":"/docs#error-10004"}
+        not built: 422 {"type":"validation_error","code":"invalid_parameter","message":"expires_in is not supported by this version; remove it","attribute":"expires_in","url":"/docs#error-invalid_parameter"}
         everything at once: 422 {"type":"validation_error","code":"invalid_parameter","message":"name is required","attribute":"name","url":"/docs#error-invalid_parameter"}
-        limit: 422 {"type":"validation_error","code":"token_limit_reached","message":"the project already holds 2 tokens, the most that it may (limits.tokens_per_project); delete some first","attribute":null,"url":"/docs#error-token_limit_reached"}
-        limit of the subproject: 422 {"type":"validation_error","code":"token_limit_reached","message":"the project already holds 2 tokens, the most that it may (limits.tokens_per_project); delete some first","attribute":null,"url":"/docs#error-token_limit_reached"}
+        limit: 422 {"type":"validation_error","code":"token_limit_reached","message":"the project already has 2 tokens, which is the maximum; revoke some first","attribute":null,"url":"/docs#error-token_limit_reached"}
+        limit of the subproject: 422 {"type":"validation_error","code":"token_limit_reached","message":"the project already has 2 tokens, which is the maximum; revoke some first","attribute":null,"url":"/docs#error-token_limit_reached"}
         "##);
     }
 }

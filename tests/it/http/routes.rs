@@ -290,7 +290,8 @@ async fn nothing_else_is_served_and_below_the_base_401_comes_first(
             assert_eq!(answer.status, 404, "{case}");
             assert_common(&answer, &case);
             assert_eq!(
-                answer.text, r#"{"error":"Not Found","message":"nothing is served at this path","request_id":"kept"}"#,
+                answer.text,
+                r#"{"error":"Not Found","message":"unknown path; /openapi.json lists the paths of this server","request_id":"kept"}"#,
                 "{case}"
             );
         }
