@@ -21,6 +21,7 @@ mod process;
 mod proxies;
 mod quickstart;
 mod secrecy;
+mod sentences;
 mod store;
 mod support;
 mod verification;
