@@ -82,7 +82,8 @@ pub async fn postgres(options: &PgConnectOptions) -> Result<Vec<String>, Migrate
     /// How long a server may be silent before it counts as away.
     const CONNECT_LIMIT: Duration = Duration::from_secs(10);
     // A connection of its own: the lock belongs to the session, and ends with it whatever happens.
-    let options = options.clone().options([("lock_timeout", "60s")]);
+    // refinery asks for its table at each start, and the server would remark each time that it is there already.
+    let options = options.clone().options([("lock_timeout", "60s"), ("client_min_messages", "warning")]);
     let mut connection = tokio::time::timeout(CONNECT_LIMIT, options.connect()).await.map_err(|_| {
         let silence = format!("the server did not answer within {} s", CONNECT_LIMIT.as_secs());
         sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silence))
