@@ -48,7 +48,8 @@ fn main() {
         let lent = Postgres::lend();
         let connect = PgConnectOptions::from_str(&lent.url).unwrap();
         migrate::postgres(&connect).await.unwrap();
-        let options = postgres::Options { connect, max_connections: 4, time_limit };
+        let fresh_for = postgres::FRESH_FOR;
+        let options = postgres::Options { connect, max_connections: 4, time_limit, fresh_for };
         bench("Postgres", postgres::open(&options, catalogue())).await;
     });
 }

@@ -62,7 +62,8 @@ pub fn open(database: &str) -> Arc<dyn Store> {
         Some(path) => sqlite::open(&sqlite::Options { path: path.into(), readers: 4, time_limit }, catalogue()),
         None => {
             let connect = PgConnectOptions::from_str(database).unwrap();
-            postgres::open(&postgres::Options { connect, max_connections: 10, time_limit }, catalogue())
+            let fresh_for = postgres::FRESH_FOR;
+            postgres::open(&postgres::Options { connect, max_connections: 10, time_limit, fresh_for }, catalogue())
         }
     }
 }

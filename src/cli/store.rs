@@ -80,6 +80,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failur
                 connect: (**connect).clone(),
                 max_connections: config.database.max_connections,
                 time_limit,
+                fresh_for: postgres::FRESH_FOR,
             };
             postgres::open(&options, catalogue.clone())
         }

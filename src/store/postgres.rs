@@ -1,17 +1,17 @@
 //! The store on Postgres, or on a database that speaks its protocol.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Mark, Store, migrate,
-    sql::{Inserts, Purpose, SqlStore, read, share_of_management},
+    sql::{Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -24,41 +24,40 @@ pub struct Options {
     pub max_connections: u32,
     /// How long an operation may take before its commit.
     pub time_limit: Duration,
+    /// How long a connection may be idle and still be used without being asked first: [`FRESH_FOR`].
+    pub fresh_for: Duration,
 }
+
+/// How long a connection may be idle and still be used without being asked first. Asking before each query would cost more
+/// than the query; what breaks unnoticed in that time is tried once more, or doubted after the first operation that was
+/// not answered.
+pub const FRESH_FOR: Duration = Duration::from_secs(10);
+
+/// How long an unused connection is kept: less than a NAT or a load balancer remembers one (HAProxy: often 1 min; those of
+/// the large clouds: 4 to 6 min). The pool looks only so often, so that it may become twice that.
+const IDLE_FOR: Duration = Duration::from_mins(1);
 
 /// Makes a store. Nothing is connected yet; must be called within a Tokio runtime that outlives the store.
 pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
-    let seconds = options.time_limit.as_secs().max(1);
-    let connect = options
-        .connect
-        .clone()
-        .log_statements(log::LevelFilter::Trace)
-        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1))
-        .options([
-            // What was answered is on disk, whatever the server's default is.
-            ("synchronous_commit", "on".to_owned()),
-            // The client gives up first; these free what it left behind.
-            ("lock_timeout", format!("{seconds}s")),
-            ("statement_timeout", format!("{}s", seconds + 3)),
-            ("idle_in_transaction_session_timeout", format!("{}s", seconds + 3)),
-        ]);
+    let pulse = Arc::new(Pulse::new(options.time_limit, options.time_limit / 2));
+    let connect = connect_options(options);
     let pool = |connections| {
+        let (pulse, fresh_for, patience) = (pulse.clone(), options.fresh_for, options.time_limit / 4);
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(options.time_limit)
-            // A ping for each query costs more than the query; what breaks unnoticed is tried once more.
+            .idle_timeout(IDLE_FOR)
             .test_before_acquire(false)
-            .after_connect(|connection, _| {
+            .before_acquire(move |connection, met| {
+                let is_doubtful = pulse.is_doubtful(met.idle_for);
                 Box::pin(async move {
-                    let standby: bool =
-                        sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut *connection).await?;
-                    if standby {
-                        tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
-                        return Err(sqlx::Error::Configuration("the Postgres server is a standby".into()));
+                    if is_doubtful || met.idle_for < fresh_for {
+                        return Ok(!is_doubtful);
                     }
-                    Ok(())
+                    Ok(matches!(timeout(patience, connection.ping()).await, Ok(Ok(()))))
                 })
             })
+            .after_connect(|connection, _| Box::pin(prepare(connection)))
     };
     // Writers hold their connections while they wait for each other's locks. Those that read, and let requests in, have
     // connections of their own, which cannot write at all.
@@ -78,6 +77,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         file: None,
         writers_opened: Arc::default(),
         claim: None,
+        pulse,
         catalogue,
         inserts: Inserts::default(),
         itself: itself.clone(),
@@ -85,6 +85,50 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         time_limit: options.time_limit,
         runtime: Handle::current(),
     })
+}
+
+fn connect_options(options: &Options) -> PgConnectOptions {
+    let limit = options.time_limit.as_millis();
+    options
+        .connect
+        .clone()
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1))
+        .options([
+            // The client gives up first; these free what it left behind.
+            ("lock_timeout", format!("{limit}ms")),
+            ("statement_timeout", format!("{}ms", limit + 3000)),
+            ("idle_in_transaction_session_timeout", format!("{}ms", limit + 3000)),
+            // The server asks now and then whether this end is there, so that what lies between does not forget the
+            // connection. It cannot be asked from this end: https://github.com/launchbadge/sqlx/issues/3540
+            ("tcp_keepalives_idle", "30s".to_owned()),
+            ("tcp_keepalives_interval", "10s".to_owned()),
+            ("tcp_keepalives_count", "3".to_owned()),
+        ])
+}
+
+/// Asks a new connection for what must not depend on start-up options, which a pooler may drop in silence, and refuses one
+/// to a standby.
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // What was answered is on disk, whatever the server's default is.
+    const STATEMENT: &str = "select pg_is_in_recovery(), set_config('synchronous_commit', 'on', false)";
+    let (standby, _): (bool, String) = sqlx::query_as(STATEMENT).fetch_one(connection).await?;
+    if standby {
+        tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
+        return Err(sqlx::Error::Configuration("the Postgres server is a standby".into()));
+    }
+    Ok(())
+}
+
+/// Whether the way to a server leads over a network on which others could listen or answer in its place: neither a socket
+/// nor this machine, and its certificate is not checked in full.
+pub fn is_overheard(connect: &PgConnectOptions) -> bool {
+    let host = connect.get_host();
+    let is_local = connect.get_socket().is_some()
+        || host.starts_with('/')
+        || host.eq_ignore_ascii_case("localhost")
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    !is_local && !matches!(connect.get_ssl_mode(), PgSslMode::VerifyFull)
 }
 
 impl SqlStore<Postgres> {
@@ -122,5 +166,32 @@ impl Store for SqlStore<Postgres> {
     async fn close(&self) {
         self.at_home(self.readers.close()).await;
         self.at_home(self.writer.close()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_network_without_a_full_check_can_be_overheard() {
+        let is_overheard = |url: &str| is_overheard(&url.parse().unwrap());
+        for url in [
+            "postgres://me@db.example/t",
+            "postgres://me@10.0.0.5/t?sslmode=require",
+            "postgres://me@db.example/t?sslmode=verify-ca",
+            "postgres://me@[2001:db8::1]/t",
+        ] {
+            assert!(is_overheard(url), "{url}");
+        }
+        for url in [
+            "postgres://me@db.example/t?sslmode=verify-full",
+            "postgres://me@localhost/t",
+            "postgres://me@127.0.0.1:6432/t?sslmode=disable",
+            "postgres://me@[::1]/t",
+            "postgres:///t?host=/run/postgresql",
+        ] {
+            assert!(!is_overheard(url), "{url}");
+        }
     }
 }

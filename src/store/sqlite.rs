@@ -21,7 +21,7 @@ use super::{
     claim::Claim,
     database_file::DatabaseFile,
     migrate,
-    sql::{Failure, Inserts, Purpose, SqlStore, read, share_of_management},
+    sql::{COMMIT_LIMIT, Failure, Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -72,6 +72,8 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         file: Some(DatabaseFile::at(&options.path)),
         writers_opened,
         claim: Some(Claim::beside(&options.path)),
+        // What was given up goes on in its thread, on which its connection waits.
+        pulse: Arc::new(Pulse::new(options.time_limit, options.time_limit + COMMIT_LIMIT)),
         catalogue,
         inserts: Inserts::default(),
         itself: itself.clone(),
@@ -155,7 +157,7 @@ impl Store for SqlStore<Sqlite> {
         let look = async {
             // On the connection that writes, because what it writes itself does not count there. There is one, so
             // the last one opened is this one.
-            let mut lent = self.writer().await?;
+            let mut lent = self.writer(self.deadline()).await?;
             let connection = self.writers_opened.load(Ordering::Acquire);
             let version = sqlx::query_scalar("pragma data_version").fetch_one(&mut *lent).await?;
             lent.give_back();

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Sql(sqlx::Error),
     /// The time was up.
     Late(Elapsed),
+    /// The time was up before there was a connection, and the database answered others meanwhile.
+    Busy,
 }
 
 impl From<Error> for Failure {
@@ -39,6 +41,7 @@ impl Failure {
         match self {
             Self::Refused(error) => error,
             Self::Late(elapsed) => Error::StoreAway(elapsed.into()),
+            Self::Busy => Error::Overloaded,
             Self::Sql(error) => match meaning(&error) {
                 Meaning::Conflict | Meaning::Broken | Meaning::Away => Error::StoreAway(error.into()),
                 Meaning::Fault => Error::Internal(error.into()),

@@ -139,14 +139,12 @@ impl Turn<'_> {
         match told {
             Ok(()) => together.into_iter().for_each(|insert| insert.tell(Ok(()))),
             Err(Error::StoreAway(cause)) => {
-                let now = Instant::now();
-                let (late, in_time): (Vec<_>, Vec<_>) = together.into_iter().partition(|insert| insert.deadline <= now);
-                if late.is_empty() {
-                    fail_all(in_time, &cause, Error::StoreAway);
-                } else {
-                    fail_all(late, &cause, Error::StoreAway);
-                    self.put_back(in_time);
-                }
+                self.tell_the_late(together, |late| fail_all(late, &cause, Error::StoreAway));
+            }
+            Err(Error::Overloaded) => {
+                let overloaded =
+                    |late: Vec<Insert>| late.into_iter().for_each(|insert| insert.tell(Err(Error::Overloaded)));
+                self.tell_the_late(together, overloaded);
             }
             Err(Error::OutcomeUnknown(cause)) => fail_all(together, &cause, Error::OutcomeUnknown),
             Err(refusal) => match together.pop() {
@@ -159,6 +157,19 @@ impl Turn<'_> {
                     self.put_back(together);
                 }
             },
+        }
+    }
+
+    /// Tells those whose time is up; the others wait again. Where it is up for none, lack of time was not the reason, and
+    /// all are told.
+    fn tell_the_late(&self, together: Vec<Insert>, tell: impl FnOnce(Vec<Insert>)) {
+        let now = Instant::now();
+        let (late, in_time): (Vec<_>, Vec<_>) = together.into_iter().partition(|insert| insert.deadline <= now);
+        if late.is_empty() {
+            tell(in_time);
+        } else {
+            tell(late);
+            self.put_back(in_time);
         }
     }
 

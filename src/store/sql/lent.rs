@@ -1,19 +1,20 @@
 //! A connection out of its pool, for one try at one operation.
 
 use std::{
+    future::Future,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::Duration,
 };
 
-use sqlx::{Connection, Database, pool::PoolConnection};
+use sqlx::{Connection, Database, Pool, pool::PoolConnection};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
-use super::{COMMIT_LIMIT, Failure, SqlStore};
+use super::{Failure, Pulse, SqlStore};
 
 /// A connection that is in use. Whoever carried the work on it to its end gives it back. Dropped half way, because
 /// the time was up, the client had gone or a statement failed, it may still owe an answer, or stand in a
@@ -26,9 +27,10 @@ pub(crate) struct Lent<DB: Database> {
     /// that was given up may keep it busy for a while.
     permit: Option<OwnedSemaphorePermit>,
     runtime: Handle,
-    /// How long it may take to be in order again. A statement that waits for a lock is waited for, so that those
-    /// who give up and try again hold no more connections than the pool may have.
-    patience: Duration,
+    /// When the operation must be done. A statement that waits for a lock is waited for until then, so that clients who
+    /// hang up and try again hold no more connections than the pool may have.
+    deadline: Instant,
+    pulse: Arc<Pulse>,
 }
 
 /// What a connection is to read for.
@@ -48,26 +50,50 @@ pub(in crate::store) fn share_of_management(readers: u32) -> Arc<Semaphore> {
 
 impl<DB: Database> SqlStore<DB> {
     /// A connection for what only reads.
-    pub(in crate::store) async fn reader(&self, purpose: Purpose) -> Result<Lent<DB>, Failure> {
-        let permit = match purpose {
-            Purpose::Verification => None,
-            Purpose::Management => {
-                Some(self.managing.clone().acquire_owned().await.expect("nobody closes the semaphore"))
-            }
+    pub(in crate::store) async fn reader(&self, purpose: Purpose, deadline: Instant) -> Result<Lent<DB>, Failure> {
+        let lend = async {
+            let permit = match purpose {
+                Purpose::Verification => None,
+                Purpose::Management => {
+                    Some(self.managing.clone().acquire_owned().await.expect("nobody closes the semaphore"))
+                }
+            };
+            self.lend(&self.readers, permit, deadline).await
         };
-        self.assert_in_place()?;
-        Ok(self.lend(self.readers.acquire().await?, permit))
+        self.in_time(deadline, lend).await
     }
 
     /// A connection for what writes.
-    pub(in crate::store) async fn writer(&self) -> Result<Lent<DB>, Failure> {
-        self.assert_in_place()?;
-        Ok(self.lend(self.writer.acquire().await?, None))
+    pub(in crate::store) async fn writer(&self, deadline: Instant) -> Result<Lent<DB>, Failure> {
+        self.in_time(deadline, self.lend(&self.writer, None, deadline)).await
     }
 
-    fn lend(&self, connection: PoolConnection<DB>, permit: Option<OwnedSemaphorePermit>) -> Lent<DB> {
-        let patience = self.time_limit + COMMIT_LIMIT;
-        Lent { connection: Some(connection), permit, runtime: self.runtime.clone(), patience }
+    /// Waits for a connection. Where the time is up and the database has answered others meanwhile, it is busy, not away.
+    async fn in_time(
+        &self,
+        deadline: Instant,
+        lend: impl Future<Output = Result<Lent<DB>, Failure>>,
+    ) -> Result<Lent<DB>, Failure> {
+        let before = self.pulse.answers();
+        let lent = timeout_at(deadline, lend).await.map_err(Failure::from).flatten();
+        match lent {
+            Err(Failure::Late(_) | Failure::Sql(sqlx::Error::PoolTimedOut)) if self.pulse.answers() > before => {
+                Err(Failure::Busy)
+            }
+            lent => lent,
+        }
+    }
+
+    async fn lend(
+        &self,
+        pool: &Pool<DB>,
+        permit: Option<OwnedSemaphorePermit>,
+        deadline: Instant,
+    ) -> Result<Lent<DB>, Failure> {
+        self.assert_in_place()?;
+        let connection = pool.acquire().await?;
+        let (runtime, pulse) = (self.runtime.clone(), self.pulse.clone());
+        Ok(Lent { connection: Some(connection), permit, runtime, deadline, pulse })
     }
 }
 
@@ -75,7 +101,8 @@ impl<DB: Database> Lent<DB> {
     /// Gives it back in good order.
     pub(crate) fn give_back(mut self) {
         if let Some(connection) = self.connection.take() {
-            self.runtime.spawn(put_back(connection, self.permit.take(), self.patience));
+            self.pulse.answered();
+            self.runtime.spawn(put_back(connection, self.permit.take(), self.pulse.grace()));
         }
     }
 }
@@ -97,11 +124,12 @@ impl<DB: Database> DerefMut for Lent<DB> {
 impl<DB: Database> Drop for Lent<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let (permit, patience) = (self.permit.take(), self.patience);
+        let (permit, grace) = (self.permit.take(), self.pulse.grace());
+        let until = self.deadline.max(Instant::now()) + grace;
         self.runtime.spawn(async move {
-            let in_order = timeout(patience, async { Connection::begin(&mut *connection).await?.rollback().await });
+            let in_order = timeout_at(until, async { Connection::begin(&mut *connection).await?.rollback().await });
             if matches!(in_order.await, Ok(Ok(()))) {
-                put_back(connection, permit, patience).await;
+                put_back(connection, permit, grace).await;
             } else {
                 // Nothing is said to the other end: it may not be listening.
                 drop(connection.detach());

@@ -2,13 +2,14 @@
 //! them for both by a short macro; what differs (how a transaction begins, how rows are locked) is in
 //! `store/postgres.rs` and `store/sqlite.rs` or handed to the stamping macro as a literal.
 //!
-//! This file, `failure.rs` and `lent.rs` hold what every operation shares: the time limit, the retries, the one
+//! This file, `failure.rs`, `lent.rs` and `pulse.rs` hold what every operation shares: the time limit, the retries, the one
 //! place where it is decided whether a failed write left nothing behind, and what becomes of its connection.
 
 mod failure;
 mod inserts;
 mod lent;
 mod projects;
+mod pulse;
 mod records;
 mod secrets;
 mod tokens;
@@ -26,6 +27,7 @@ use tokio_util::context::TokioContext;
 pub(super) use failure::{Failure, Tries};
 pub(super) use inserts::Inserts;
 pub(super) use lent::{Purpose, share_of_management};
+pub(super) use pulse::Pulse;
 
 use super::{claim::Claim, database_file::DatabaseFile};
 use crate::{domain::Catalogue, error::Error};
@@ -44,6 +46,8 @@ pub struct SqlStore<DB: Database> {
     pub(super) writers_opened: Arc<AtomicU64>,
     /// SQLite: whether this process may remember what it reads.
     pub(super) claim: Option<Claim>,
+    /// When the database last answered.
+    pub(super) pulse: Arc<Pulse>,
     pub(super) catalogue: Arc<Catalogue>,
     /// Tokens that wait to be written.
     pub(super) inserts: Inserts,
@@ -72,6 +76,14 @@ impl<DB: Database> SqlStore<DB> {
         self.file.as_ref().map_or(Ok(()), DatabaseFile::assert_in_place)
     }
 
+    /// The error of an operation that is not tried again.
+    pub(super) fn give_up(&self, failure: Failure) -> Error {
+        if matches!(failure, Failure::Late(_)) {
+            self.pulse.missed();
+        }
+        failure.into_error()
+    }
+
     pub(super) fn at_home<F: Future>(&self, work: F) -> TokioContext<F> {
         TokioContext::new(work, self.runtime.clone())
     }
@@ -85,7 +97,7 @@ macro_rules! read {
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.readers.options().get_max_connections());
         loop {
             let attempt = store.at_home(tokio::time::timeout_at(deadline, async {
-                let mut lent = store.reader($purpose).await?;
+                let mut lent = store.reader($purpose, deadline).await?;
                 let $connection = &mut *lent;
                 let value = $work;
                 lent.give_back();
@@ -94,8 +106,8 @@ macro_rules! read {
             match attempt.await {
                 Ok(Ok(value)) => break Ok(value),
                 Ok(Err(failure)) if tries.again(&failure) => {}
-                Ok(Err(failure)) => break Err(failure.into_error()),
-                Err(elapsed) => break Err($crate::error::Error::StoreAway(elapsed.into())),
+                Ok(Err(failure)) => break Err(store.give_up(failure)),
+                Err(elapsed) => break Err(store.give_up(elapsed.into())),
             }
         }
     }};
@@ -114,7 +126,7 @@ macro_rules! write {
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.writer.options().get_max_connections());
         loop {
             let attempt = store.at_home(async {
-                let mut lent = tokio::time::timeout_at(deadline, store.writer()).await??;
+                let mut lent = store.writer(deadline).await?;
                 let work = async {
                     let mut transaction = Self::begin(&mut lent).await?;
                     let $tx = &mut *transaction;
@@ -132,9 +144,12 @@ macro_rules! write {
             match attempt.await {
                 Ok((Ok(Ok(())), value)) => break Ok(value),
                 Ok((Ok(Err(error)), _)) => break Err($crate::error::Error::OutcomeUnknown(error.into())),
-                Ok((Err(elapsed), _)) => break Err($crate::error::Error::OutcomeUnknown(elapsed.into())),
+                Ok((Err(elapsed), _)) => {
+                    store.pulse.missed();
+                    break Err($crate::error::Error::OutcomeUnknown(elapsed.into()));
+                }
                 Err(failure) if tries.again(&failure) => {}
-                Err(failure) => break Err(failure.into_error()),
+                Err(failure) => break Err(store.give_up(failure)),
             }
         }
     }};

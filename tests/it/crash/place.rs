@@ -83,7 +83,8 @@ pub async fn open(url: &str) -> (Service, Arc<dyn Store>) {
         Some(path) => sqlite::open(&sqlite::Options { path: path.to_owned(), readers: 1, time_limit }, known.clone()),
         None => {
             let connect = connect_options(url);
-            postgres::open(&postgres::Options { connect, max_connections: 2, time_limit }, known.clone())
+            let fresh_for = postgres::FRESH_FOR;
+            postgres::open(&postgres::Options { connect, max_connections: 2, time_limit, fresh_for }, known.clone())
         }
     };
     let entropy = Arc::new(SystemEntropy);

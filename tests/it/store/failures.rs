@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use tokensmith::{
     domain::{Actor, Secret, TokenChange},
@@ -63,6 +64,51 @@ async fn a_writer_of_another_process_is_waited_for_in_vain_and_nothing_is_writte
     assert_whole(&app.database).await;
 }
 
+/// What answers others is not away: those who wait for a connection in vain are told of overload.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_pool_is_overload_and_not_an_outage(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let app = impatient(backend).await;
+    let (before, selector) = (app.database.rows().await, credential(&app.root).secret.selector());
+    let (mut file, mut server) = (None, None);
+    match backend {
+        Backend::Sqlite => {
+            let options = SqliteConnectOptions::new().filename(app.database.path());
+            sqlx::raw_sql("begin immediate").execute(file.insert(options.connect().await.unwrap())).await.unwrap();
+        }
+        Backend::Postgres => {
+            let holding = server.insert(app.database.postgres().await);
+            sqlx::raw_sql("begin; select 1 from projects for update").execute(holding).await.unwrap();
+        }
+    }
+
+    let change = TokenChange { name: Some(name("renamed")), permissions: None };
+    let writers: Vec<_> = (0..20)
+        .map(|_| {
+            let (service, change, reach) = (app.service.clone(), change.clone(), operator(app.root.id));
+            let id = token_id(&app.root);
+            tokio::spawn(async move { service.update_token(reach, id, &change).await.map(drop) })
+        })
+        .collect();
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        app.store.find_holder(selector).await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut told = [0, 0];
+    for writer in writers {
+        match writer.await.unwrap() {
+            Err(Error::Overloaded) => told[0] += 1,
+            Err(Error::StoreAway(_)) => told[1] += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    let connections = if backend == Backend::Sqlite { 1 } else { 4 };
+    assert!(told[0] >= 20 - connections, "overloaded and away: {told:?}");
+    drop((file, server));
+    assert_eq!(app.database.rows().await, before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_broke_in_the_pool_is_not_noticed_by_anybody() {
     let app = App::start(Backend::Postgres).await;
@@ -98,7 +144,8 @@ async fn a_connection_that_broke_in_the_pool_is_not_noticed_by_anybody() {
 async fn a_database_that_is_not_there_is_503_in_time() {
     let database = Database::migrated(Backend::Postgres).await;
     let connect = database.url().parse::<sqlx::postgres::PgConnectOptions>().unwrap().socket("/nonexistent");
-    let options = tokensmith::store::postgres::Options { connect, max_connections: 2, time_limit: LIMIT };
+    let fresh_for = tokensmith::store::postgres::FRESH_FOR;
+    let options = tokensmith::store::postgres::Options { connect, max_connections: 2, time_limit: LIMIT, fresh_for };
     let store = tokensmith::store::postgres::open(&options, std::sync::Arc::new(catalogue()));
 
     let began = Instant::now();

@@ -69,7 +69,8 @@ impl Database {
             Self::Sqlite(_) => sqlite::open(&sqlite::Options { path: self.path(), readers: 2, time_limit }, catalogue),
             Self::Postgres(name) => {
                 let connect = super::postgres::options(Some(name));
-                postgres::open(&postgres::Options { connect, max_connections: 8, time_limit }, catalogue)
+                let fresh_for = postgres::FRESH_FOR;
+                postgres::open(&postgres::Options { connect, max_connections: 8, time_limit, fresh_for }, catalogue)
             }
         }
     }

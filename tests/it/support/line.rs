@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -41,6 +41,8 @@ struct State {
     opened: AtomicU64,
     /// Connections that were opened before that one pass nothing on.
     silent_before: AtomicU64,
+    /// Connections are begun without their start-up options.
+    without_options: AtomicBool,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send {}
@@ -78,6 +80,11 @@ impl Line {
     pub fn silence(&self) {
         self.state.silent_before.store(self.state.opened.load(Ordering::SeqCst), Ordering::SeqCst);
     }
+
+    /// Leaves the start-up options out of those connections that are opened from now on, as a pooler may.
+    pub fn drop_start_up_options(&self) {
+        self.state.without_options.store(true, Ordering::SeqCst);
+    }
 }
 
 async fn accept(listener: TcpListener, server: PgConnectOptions, state: Arc<State>) {
@@ -99,6 +106,10 @@ async fn accept(listener: TcpListener, server: PgConnectOptions, state: Arc<Stat
 async fn carry(mut client: TcpStream, mut server: Pin<Box<dyn Stream>>, state: &State) -> std::io::Result<()> {
     let number = state.opened.fetch_add(1, Ordering::SeqCst);
     let (mut up, mut down) = ([0; 16_384], [0; 16_384]);
+    if state.without_options.load(Ordering::SeqCst) {
+        let length = client.read(&mut up).await?;
+        server.write_all(&without_options(&up[..length])).await?;
+    }
     loop {
         let (from_client, length) = tokio::select! {
             length = client.read(&mut up) => (true, length?),
@@ -125,6 +136,18 @@ async fn carry(mut client: TcpStream, mut server: Pin<Box<dyn Stream>>, state: &
             }
         }
     }
+}
+
+/// A start-up message without its options: a length, a version, and pairs of texts that end with a zero each.
+fn without_options(message: &[u8]) -> Vec<u8> {
+    let texts: Vec<&[u8]> = message[8..].split(|byte| *byte == 0).collect();
+    let mut kept = message[4..8].to_vec();
+    for pair in texts.chunks(2).filter(|pair| pair.len() == 2 && !pair[0].is_empty() && pair[0] != b"options") {
+        pair.iter().for_each(|text| kept.extend([*text, &[0]].concat()));
+    }
+    kept.push(0);
+    let length = u32::try_from(kept.len() + 4).unwrap();
+    [&length.to_be_bytes()[..], &kept].concat()
 }
 
 impl State {
