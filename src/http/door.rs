@@ -1,5 +1,5 @@
-//! What every request passes, in this order: its connection is not idle, its body is watched over, it gets an id, and an
-//! error that nobody has said is said. Forward-auth is answered here as well, before there is a route to be found or a
+//! What every request passes, in this order: its connection is not idle and has not been ended, its body is watched over,
+//! it gets an id, and an error that nobody has said is said. Forward-auth is answered here as well, before there is a route to be found or a
 //! request of actix-web's to be made: either costs more than the check itself.
 //!
 //! It stands around the whole app. As middleware inside, each layer allocates, and moves the request and its answer once
@@ -15,14 +15,16 @@ use actix_web::{
     Error,
     body::{BoxBody, EitherBody},
     dev::{Response, ServiceResponse, Transform, forward_ready},
+    http::StatusCode,
     web::Data,
 };
 use futures_util::future::LocalBoxFuture;
 use tracing::Instrument;
 
 use super::{
-    AUTH, auth, dialect,
-    idle::UnderWay,
+    AUTH, auth,
+    connection::{Connection, UnderWay},
+    dialect,
     request::{Identified, QuickIds},
     unread::{Held, Unread},
 };
@@ -72,8 +74,13 @@ where
     forward_ready!(app);
 
     fn call(&self, mut request: Request) -> Self::Future {
-        let under_way = UnderWay::begin(&request);
-        let body = Held::of(&mut request);
+        let connection = Connection::of(&request);
+        let is_late = connection.as_ref().is_some_and(Connection::is_ending);
+        let under_way = UnderWay::begin(connection.as_ref());
+        let body = Held::of(&mut request, connection);
+        if is_late {
+            return Box::pin(ready(Ok(body.close(refused()))));
+        }
         if auth::is_at(request.path()) {
             let inside = self.inside.clone();
             return Box::pin(async move {
@@ -98,4 +105,10 @@ where
             Ok(body.close(response))
         })
     }
+}
+
+/// The answer to a request behind the one that ended the connection (RFC 9112, section 9.6). It is not run, and its client
+/// should not listen any more. Only behind a body in chunks does one come this far: see `connection`.
+fn refused() -> Response<BoxBody> {
+    Response::new(StatusCode::SERVICE_UNAVAILABLE).map_into_boxed_body()
 }

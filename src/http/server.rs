@@ -1,10 +1,25 @@
 //! The server itself: its limits on time and size, its start and its end.
 
-use std::{future::Future, io, net::TcpListener, sync::Arc};
+use std::{
+    future::{Future, ready},
+    io,
+    net::TcpListener,
+    sync::Arc,
+    time::Duration,
+};
 
-use actix_web::{App, HttpServer, web};
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::{App, Error, dev::AppConfig, web};
 
-use super::{Settings, door::Door, idle, openapi::Written, routes};
+use super::{
+    Settings,
+    connection::{Patience, Socket},
+    door::Door,
+    openapi::Written,
+    routes,
+};
 use crate::service::Service;
 
 /// Serves on a listener until `shutdown` resolves, then answers what is under way, for at most
@@ -21,27 +36,40 @@ pub async fn serve(
     let service = web::Data::from(service);
     let shared = web::Data::new(settings.clone());
     let document = web::Data::new(Written::new(service.catalogue()));
-    let server = HttpServer::new(move || {
-        let app =
-            App::new().app_data(service.clone()).app_data(shared.clone()).app_data(document.clone()).configure(routes);
-        actix_service::apply(Door(service.clone()), app)
-    })
-    .on_connect({
-        let limit = settings.keep_alive + settings.header_timeout;
-        move |io, data| idle::watch(io, data, limit)
-    })
-    .workers(settings.workers)
-    .client_request_timeout(settings.header_timeout)
-    .client_disconnect_timeout(std::time::Duration::from_secs(1))
-    .keep_alive(settings.keep_alive)
-    .max_connections(settings.max_connections)
-    // It takes whole seconds; none would cut off what is under way.
-    .shutdown_timeout(u64::try_from(settings.shutdown_timeout.as_millis().div_ceil(1000)).unwrap_or(u64::MAX))
-    .tcp_nodelay(true)
-    // Signals are the business of whoever called.
-    .disable_signals()
-    .listen(listener)?
-    .run();
+    let patience = Patience { head: settings.header_timeout, idle: settings.keep_alive + settings.header_timeout };
+    let server = Server::build()
+        .workers(settings.workers)
+        .max_concurrent_connections(settings.max_connections)
+        // It takes whole seconds; none would cut off what is under way.
+        .shutdown_timeout(u64::try_from(settings.shutdown_timeout.as_millis().div_ceil(1000)).unwrap_or(u64::MAX))
+        // Signals are the business of the caller.
+        .disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    // As actix-web's own server does it, but on sockets with a gate.
+    let server = server
+        .listen("http", listener, move || {
+            let app = App::new()
+                .app_data(service.clone())
+                .app_data(shared.clone())
+                .app_data(document.clone())
+                .configure(routes);
+            let door = actix_service::apply(Door(service.clone()), app).map_err(|error: Error| error.error_response());
+            let stopping = stopping.clone();
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .keep_alive(shared.keep_alive)
+                .client_request_timeout(shared.header_timeout)
+                .client_disconnect_timeout(Duration::from_secs(1))
+                .on_connect_ext(|socket: &Socket, data| {
+                    data.insert(socket.connection());
+                })
+                .h1(map_config(door, |()| AppConfig::default()));
+            fn_service(move |io| ready(Ok(Socket::accept(io, patience)))).and_then(http)
+        })?
+        .run();
     let handle = server.handle();
     let mut running = std::pin::pin!(server);
     tokio::select! {

@@ -1,5 +1,6 @@
-//! What nobody has read of a body when its answer is ready: the connection ends with that answer. The rest is
-//! never looked at, so it cannot pass for the next request, and a client that goes on dripping holds nothing.
+//! What is left of a request's body when its answer is ready, and whether the connection ends with that answer. It ends
+//! where something is left, which is never looked at: it cannot pass for the next request, and a client that goes on
+//! dripping holds nothing.
 
 use std::{
     cell::RefCell,
@@ -11,44 +12,101 @@ use std::{
 use actix_http::Request;
 use actix_web::{
     body::{BodySize, BoxBody, EitherBody, MessageBody},
-    dev::{Payload, Response},
+    dev::{Payload, RequestHead, Response},
     error::PayloadError,
-    http::ConnectionType,
+    http::{
+        ConnectionType, Version,
+        header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE},
+    },
     web::Bytes,
 };
 use futures_util::Stream;
 
+use super::connection::Connection;
+
 /// The body of a request that is under way, where it has one.
-pub(super) struct Held(Option<Rc<RefCell<Body>>>);
+pub(super) struct Held {
+    body: Option<Rc<RefCell<Body>>>,
+    connection: Option<Connection>,
+    /// Whether the request itself ends the connection.
+    is_last: bool,
+}
 
 impl Held {
     /// Hands the body on, and keeps an eye on it.
-    pub(super) fn of(request: &mut Request) -> Self {
+    pub(super) fn of(request: &mut Request, connection: Option<Connection>) -> Self {
+        // One that asks for an upgrade is the last as well: actix-http keeps no such connection, and left to itself it says
+        // "upgrade" in the place of "close". <https://github.com/actix/actix-web/issues/2692> is about such cases.
+        let is_last = request.head().connection_type() != ConnectionType::KeepAlive;
         let payload = request.take_payload();
         if matches!(payload, Payload::None) {
-            return Self(None);
+            return Self { body: None, connection, is_last };
         }
-        let body = Rc::new(RefCell::new(Body { payload, ended: false }));
+        let body = Body {
+            payload,
+            length: length(request.head()),
+            is_endless: is_endless(request.head()),
+            is_asked_for: false,
+            ended: false,
+            connection: connection.clone(),
+        };
+        let body = Rc::new(RefCell::new(body));
         *request.payload() = Payload::Stream { payload: Box::pin(Reader(body.clone())) };
-        Self(Some(body))
+        Self { body: Some(body), connection, is_last }
     }
 
-    /// Closes the connection with the answer where the body was not read to its end.
+    /// Ends the connection with the answer where the body was not read to its end, or the request or the answer says so.
     pub(super) fn close(self, mut response: Response<BoxBody>) -> Response<EitherBody<BoxBody, Unread>> {
-        match self.0 {
-            Some(body) if !body.borrow().ended => {
-                response.head_mut().set_connection_type(ConnectionType::Close);
-                response.map_body(|_, answer| EitherBody::right(Unread { answer, _rest: body }))
+        let rest = self.body.filter(|body| !body.borrow().ended || body.borrow().is_endless);
+        // A head that was used before keeps the version of its last answer, which decides what is said of a connection.
+        response.head_mut().version = Version::HTTP_11;
+        let is_last = self.is_last || rest.is_some() || !response.head().keep_alive();
+        if is_last {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        if let Some(connection) = &self.connection {
+            if is_last {
+                connection.end();
+            } else {
+                connection.let_next_through();
             }
-            Some(_) | None => response.map_body(|_, answer| EitherBody::left(answer)),
+        }
+        match rest {
+            Some(rest) => response
+                .map_body(|_, answer| EitherBody::right(Unread { answer, _rest: rest, connection: self.connection })),
+            None => response.map_body(|_, answer| EitherBody::left(answer)),
         }
     }
 }
 
+/// How long the body is; `None` for one in chunks.
+fn length(head: &RequestHead) -> Option<u64> {
+    if head.headers().contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    let length = head.headers().get(CONTENT_LENGTH);
+    // The parser has refused every value that is not a number.
+    Some(length.and_then(|length| length.to_str().ok()?.trim().parse().ok()).unwrap_or(0))
+}
+
+/// Whether actix-http takes all that follows for the body, whatever its length: so it does for WebSockets and CONNECT.
+fn is_endless(head: &RequestHead) -> bool {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    let has_length = head.headers().contains_key(CONTENT_LENGTH);
+    !head.headers().contains_key(TRANSFER_ENCODING)
+        && (!has_length || head.headers().get_all(UPGRADE).any(is_websocket))
+}
+
 pub(super) struct Body {
     payload: Payload,
+    /// What is still to come of it, where that is known.
+    length: Option<u64>,
+    is_endless: bool,
+    /// Whether a reader has begun.
+    is_asked_for: bool,
     /// Whether a reader has come to the end.
     ended: bool,
+    connection: Option<Connection>,
 }
 
 /// The body as handlers see it.
@@ -59,8 +117,28 @@ impl Stream for Reader {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut body = self.0.borrow_mut();
+        // An endless one ends where it said that it would.
+        if body.length == Some(0) {
+            body.ended = true;
+        }
+        if body.ended {
+            return Poll::Ready(None);
+        }
+        if !body.is_asked_for {
+            body.is_asked_for = true;
+            if let Some(connection) = &body.connection {
+                connection.let_body_through(body.length);
+            }
+        }
         let next = ready!(Pin::new(&mut body.payload).poll_next(context));
-        body.ended = next.is_none();
+        match &next {
+            Some(Ok(chunk)) => {
+                let chunk = chunk.len() as u64;
+                body.length = body.length.map(|length| length.saturating_sub(chunk));
+            }
+            Some(Err(_)) => {}
+            None => body.ended = true,
+        }
         Poll::Ready(next)
     }
 }
@@ -71,6 +149,7 @@ impl Stream for Reader {
 pub(super) struct Unread {
     answer: BoxBody,
     _rest: Rc<RefCell<Body>>,
+    connection: Option<Connection>,
 }
 
 impl MessageBody for Unread {
@@ -82,5 +161,14 @@ impl MessageBody for Unread {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.answer).poll_next(context)
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // The answer has been written: what the client still sends is read and thrown away, so that it sees the answer.
+        if let Some(connection) = &self.connection {
+            connection.let_rest_through();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What clients send by mistake or by malice: each has its exact answer and leaves no trace in the store.
 
 mod bodies;
+mod connection;
 mod credentials;
 mod fields;
 mod framing;

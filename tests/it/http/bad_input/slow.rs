@@ -169,6 +169,29 @@ async fn a_head_that_stops_half_way_ends_the_connection_whichever_request_it_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_later_head_counts_from_its_first_byte() {
+    let hour = Duration::from_secs(3600);
+    let options = Options { header_timeout: Duration::from_secs(1), keep_alive: hour, ..Options::default() };
+    let mut app = App::start_with(Backend::Sqlite, options).await;
+
+    for answered_before in [1, 3] {
+        let mut raw = Raw::connect(&app).await;
+        for _ in 0..answered_before {
+            raw.send("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            assert_eq!(raw.answer().await.unwrap().status, 200);
+        }
+        // Longer than a head may take: it has not begun.
+        assert!(raw.end_within(Duration::from_millis(1500)).await.is_none(), "an idle connection is kept");
+        raw.send("GET /livez HTTP/1.1\r\nHos").await;
+
+        for (case, said) in drip(vec![(format!("after {answered_before} answers"), raw, "t")]).await {
+            assert_eq!(String::from_utf8_lossy(&said), "", "{case}");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_keeps_its_connection_however_long_it_takes() {
     let mut app = App::start_with(Backend::Sqlite, impatient()).await;
     let body = r#"{"name":"n","permissions":["chat"]}"#;

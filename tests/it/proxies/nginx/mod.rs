@@ -5,6 +5,7 @@ mod careless;
 mod forged;
 mod question;
 mod traffic;
+mod upgrade;
 mod who;
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
