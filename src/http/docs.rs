@@ -13,6 +13,8 @@ use futures_util::stream;
 
 use crate::error::Error;
 
+// No Cross-Origin-Opener-Policy: were it `same-origin` here and on another page of this server, scripts of this page could read
+// that page once they have opened it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

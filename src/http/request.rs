@@ -6,7 +6,7 @@ use actix_http::Request;
 use actix_web::{
     HttpMessage,
     dev::Response,
-    http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
+    http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
 };
 use tracing::Span;
 use uuid::{Builder, Uuid};
@@ -132,6 +132,7 @@ impl Identified {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.0);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
 }
 

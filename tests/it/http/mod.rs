@@ -56,6 +56,7 @@ fn assert_refused(answer: &Answer, status: u16, code: impl Into<Value>, case: &s
 #[track_caller]
 fn assert_common(answer: &Answer, case: &str) {
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{case}");
     assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()), "{case}");
     let challenge = (answer.status == 401).then_some(CHALLENGE);
     assert_eq!(answer.header("www-authenticate"), challenge, "{case}");

@@ -113,6 +113,8 @@ async fn the_page_for_people_loads_nothing_from_another_host() {
 
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("content-length"), Some(answer.text.len().to_string().as_str()), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), None, "{path}");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("http") && !policy.contains('*'), "{policy}");
     }
