@@ -39,6 +39,7 @@ pub(super) struct Body {
     content_length: Option<u64>,
     limit: usize,
     timeout: Duration,
+    takes_empty_list: bool,
 }
 
 impl FromRequest for Body {
@@ -55,18 +56,26 @@ impl FromRequest for Body {
             content_length: joined(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok()),
             limit: settings.body_bytes,
             timeout: settings.body_timeout,
+            takes_empty_list: false,
         }))
     }
 }
 
 impl Body {
+    /// The body of an update, which may change nothing. There `[]` is `{}`: PHP has one empty array for both.
+    pub(super) fn of_update(self) -> Self {
+        Self { takes_empty_list: true, ..self }
+    }
+
     /// The fields of a JSON object, from a client that can send nothing else.
     ///
     /// # Errors
     /// As [`Body::form_or_json`].
     pub(super) async fn json(self, schema: &Schema) -> Result<Fields, Error> {
+        let takes_empty_list = self.takes_empty_list;
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
+            Some("application/json") if takes_empty_list && is_empty_list(&bytes) => Ok(Fields::default()),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
                 "send a JSON body with exactly one header Content-Type: application/json".to_owned(),
@@ -79,9 +88,11 @@ impl Body {
     /// # Errors
     /// [`Error::BodyTooLarge`], [`Error::BodyTimeout`], [`Error::UnsupportedBody`], [`Error::MalformedBody`].
     pub(super) async fn form_or_json(self, schema: &Schema) -> Result<Fields, Error> {
+        let takes_empty_list = self.takes_empty_list;
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
             Some(FORM) => form("form", &bytes, schema),
+            Some("application/json") if takes_empty_list && is_empty_list(&bytes) => Ok(Fields::default()),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
                 "send a form or JSON body with exactly one Content-Type header: application/x-www-form-urlencoded or application/json".to_owned(),
@@ -181,6 +192,11 @@ pub(super) fn form(what: &str, bytes: &[u8], schema: &Schema) -> Result<Fields, 
         }
     }
     Ok(fields)
+}
+
+/// Whether that is an empty JSON list.
+fn is_empty_list(bytes: &[u8]) -> bool {
+    bytes.iter().filter(|byte| !b" \t\r\n".contains(byte)).eq(b"[]")
 }
 
 /// The fields of a JSON object (RFC 8259).

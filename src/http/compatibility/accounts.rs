@@ -4,6 +4,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::header::LOCATION,
     web::{Data, Json},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -216,13 +217,14 @@ pub(in crate::http) async fn list(
     post, path = "/api/laml/2010-04-01/Accounts", operation_id = "createAccount", tag = "Compatibility",
     security(("basic" = [])),
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
-    responses((status = 201, description = "The account, with its signing key.", body = AccountBody), (status = 422, description = "The friendly name is not valid (20002), or the parent is a subproject itself (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
+    responses((status = 201, description = "The account, with its signing key.", body = AccountBody, headers(("Location" = String, description = "The path of the account."))), (status = 422, description = "The friendly name is not valid (20002), or the parent is a subproject itself (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
     let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
     let new = NewProject::judge_account(&fields)?;
     let (project, key) = service.create_subproject(&caller, new).await?;
-    Ok(HttpResponse::Created().json(AccountBody::new(&project, Some(&key))))
+    let account = AccountBody::new(&project, Some(&key));
+    Ok(HttpResponse::Created().insert_header((LOCATION, account.uri.as_str())).json(account))
 }
 
 /// Show an account.
@@ -251,7 +253,7 @@ pub(in crate::http) async fn update(
     AtProject(reach): AtProject,
     body: Body,
 ) -> Result<Json<AccountBody>, Error> {
-    let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
+    let fields = body.of_update().form_or_json(&Project::ACCOUNT_FIELDS).await?;
     let change = ProjectChange::rename(NewProject::judge_account(&fields)?.name);
     let project = service.update_project(reach, &change).await?;
     Ok(Json(AccountBody::new(&project, None)))

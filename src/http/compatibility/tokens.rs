@@ -86,7 +86,7 @@ pub(in crate::http) async fn update(
     AtToken(reach, id): AtToken,
     body: Body,
 ) -> Result<Json<TokenBody>, Error> {
-    let fields = body.form_or_json(&Token::FIELDS).await?;
+    let fields = body.of_update().form_or_json(&Token::FIELDS).await?;
     let change = TokenChange::judge(&fields, service.catalogue())?;
     let token = service.update_token(reach, id, &change).await?;
     Ok(Json(TokenBody::redacted(&token)))

@@ -4,6 +4,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::header::LOCATION,
     web::{Data, Json},
 };
 use serde::Serialize;
@@ -179,13 +180,19 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     post, path = "/api/projects", operation_id = "createProject", tag = "Projects", security(("basic" = [])),
     request_body = CreateProject,
-    responses((status = 201, description = "The project, with its signing key.", body = ProjectBody), RestErrors, RestBodyErrors)
+    responses((status = 201, description = "The project, with its signing key.", body = ProjectBody, headers(("Location" = String, description = "The address of the project."))), RestErrors, RestBodyErrors)
 )]
-pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
+pub(in crate::http) async fn create(
+    service: Data<Service>,
+    caller: Caller,
+    Base(base): Base,
+    body: Body,
+) -> Result<HttpResponse, Error> {
     let fields = body.json(&Project::FIELDS).await?;
     let new = NewProject::judge(&fields)?;
     let (project, key) = service.create_subproject(&caller, new).await?;
-    Ok(HttpResponse::Created().json(ProjectBody::new(&project, Some(&key))))
+    let location = format!("{base}{PATH}/{}", project.id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(ProjectBody::new(&project, Some(&key))))
 }
 
 /// Show a project.
@@ -213,7 +220,7 @@ pub(in crate::http) async fn update(
     AtProject(reach): AtProject,
     body: Body,
 ) -> Result<Json<ProjectBody>, Error> {
-    let fields = body.json(&Project::FIELDS).await?;
+    let fields = body.of_update().json(&Project::FIELDS).await?;
     let change = ProjectChange::judge(&fields)?;
     let project = service.update_project(reach, &change).await?;
     Ok(Json(ProjectBody::new(&project, None)))

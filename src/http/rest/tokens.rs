@@ -237,7 +237,7 @@ pub(in crate::http) async fn update(
     AtToken(reach, id): AtToken,
     body: Body,
 ) -> Result<Json<TokenBody>, Error> {
-    let fields = body.json(&Token::FIELDS).await?;
+    let fields = body.of_update().json(&Token::FIELDS).await?;
     let change = TokenChange::judge(&fields, service.catalogue())?;
     let token = service.update_token(reach, id, &change).await?;
     Ok(Json(TokenBody::redacted(&token)))

@@ -13,6 +13,7 @@ mod request_id;
 mod rest;
 mod routes;
 mod tokens;
+mod updates;
 
 use reqwest::Method;
 use serde_json::Value;

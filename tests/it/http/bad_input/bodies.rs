@@ -37,6 +37,8 @@ async fn a_body_that_is_no_form_and_no_json_object_is_400(
         (JSON, b" ".to_vec()),
         (JSON, b"null".to_vec()),
         (JSON, b"[]".to_vec()),
+        (JSON, b"[[]]".to_vec()),
+        (JSON, b"[]]".to_vec()),
         (JSON, b"[{\"name\":\"n\",\"permissions\":[\"chat\"]}]".to_vec()),
         (JSON, b"\"name\"".to_vec()),
         (JSON, b"7".to_vec()),
@@ -62,6 +64,10 @@ async fn a_body_that_is_no_form_and_no_json_object_is_400(
     for (content_type, body) in bodies {
         let case = String::from_utf8_lossy(&body).chars().take(80).collect::<String>();
         for (method, path) in [(Method::POST, root.tokens()), (Method::PATCH, root.token(&root.token_id))] {
+            // PHP's empty array is an update that changes nothing: see updates.rs.
+            if case == "[]" && method == Method::PATCH {
+                continue;
+            }
             let request = app.authorized(method, &path, &root).header("content-type", content_type);
 
             assert_refused(&Answer::to(request.body(body.clone())).await, 400, 10000, &case);

@@ -188,7 +188,11 @@ async fn a_body_that_is_no_json_object_is_400_and_one_that_is_no_json_415(
         let send = |kind: &'static str, body: &'static str| {
             Answer::to(app.authorized(method.clone(), &path, &root).header("content-type", kind).body(body))
         };
-        for body in ["", "[]", "null", "7", "{", "{\"name\":\"a\",\"name\":\"b\"}"] {
+        for body in ["", "[]", "[[]]", "[] []", "null", "7", "{", "{\"name\":\"a\",\"name\":\"b\"}"] {
+            // PHP's empty array is an update that changes nothing: see updates.rs.
+            if body == "[]" && method == Method::PATCH {
+                continue;
+            }
             assert_said(&send("application/json", body).await, 400, body);
         }
         for kind in ["application/x-www-form-urlencoded", "text/plain", "application/jsonx"] {
