@@ -28,6 +28,14 @@ impl PermissionSet {
         self.0.iter().zip(other.0).all(|(held, needed)| held & needed == needed)
     }
 
+    /// What of this set is not in the other one.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        let mut left = self;
+        left.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= !other);
+        left
+    }
+
     /// Whether it holds nothing.
     pub fn is_empty(self) -> bool {
         self == Self::default()
@@ -84,6 +92,16 @@ impl Needed {
         place.inspect(|place| self.known.insert(*place)).is_some()
     }
 
+    /// Needs something that no token can hold.
+    pub fn add_unknown(&mut self) {
+        self.held_by_nobody = true;
+    }
+
+    /// Those of the catalogue among the names that were asked for.
+    pub fn known(self) -> PermissionSet {
+        self.known
+    }
+
     /// Whether something was asked for that nobody can hold.
     pub fn is_held_by_nobody(self) -> bool {
         self.held_by_nobody
@@ -113,6 +131,17 @@ mod tests {
         assert_eq!(catalogue.names_in(set).collect::<Vec<_>>(), ["p0", "p63", "p64", "p127", "introspection"]);
         assert!(!set.is_empty());
         assert!(catalogue.set_of(&catalogue.recall("retired")).is_empty());
+    }
+
+    #[test]
+    fn what_is_left_of_a_set_is_what_the_other_does_not_hold() {
+        let catalogue = catalogue();
+        let set = |names: &str| catalogue.set_of(&catalogue.recall(names));
+
+        let left = set("p0 p64 p127").without(set("p64 p1"));
+
+        assert_eq!(catalogue.names_in(left).collect::<Vec<_>>(), ["p0", "p127"]);
+        assert!(set("p1").without(set("p1 p2")).is_empty());
     }
 
     #[test]

@@ -22,13 +22,15 @@ use super::{
     request::Identified,
 };
 use crate::{
-    domain::{Catalogue, Needed},
+    domain::{Catalogue, Needed, PermissionSet},
     error::Error,
     service::{Granted, Service},
 };
 
 const PERMISSION: &str = "permission";
 const X_REQUIRED_PERMISSION: HeaderName = HeaderName::from_static("x-required-permission");
+/// What the header above is easily mistaken for.
+const X_REQUIRED_PERMISSIONS: HeaderName = HeaderName::from_static("x-required-permissions");
 const X_AUTH_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
 const X_AUTH_PARENT_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-parent-project-id");
 const X_AUTH_TOKEN_ID: HeaderName = HeaderName::from_static("x-auth-token-id");
@@ -37,6 +39,12 @@ const X_AUTH_PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissio
 
 /// RFC 6750, section 3.
 const BEARER_CHALLENGE: &str = "Bearer realm=\"tokensmith\"";
+
+/// The same where a Bearer credential was sent (section 3.1).
+const WRONG_BEARER_CHALLENGE: &str = "Bearer realm=\"tokensmith\", error=\"invalid_token\"";
+
+/// The most bytes of permissions that a 403 names. Proxies have little room for the headers of an answer.
+const SCOPE_BYTES: usize = 1024;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -60,16 +68,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
             ("X-Auth-Permissions" = String, description = "All permissions of the token, separated by spaces."),
         )),
         (status = 401, description = "The credentials are missing, malformed or wrong."),
-        (status = 403, description = "The token is valid but lacks a required permission."),
+        (status = 403, description = "The token is valid but lacks a required permission. WWW-Authenticate names the required ones."),
         (status = 503, description = "The service cannot verify the token now. Do not let the request through."),
     )
 )]
 pub(super) async fn answer(request: &RequestHead, service: &Service, identified: &Identified) -> Response<BoxBody> {
     let mut response = match decide(request, service).await {
         Ok(granted) => allowed(service, &granted),
-        Err(error) => {
-            log(&error, identified);
-            refused(&error)
+        Err(refusal) => {
+            log(&refusal, service.catalogue(), identified);
+            refused(&refusal, service.catalogue(), request.headers())
         }
     };
     // Two clients at one address of a proxy differ in this header.
@@ -77,16 +85,25 @@ pub(super) async fn answer(request: &RequestHead, service: &Service, identified:
     response
 }
 
-async fn decide(request: &RequestHead, service: &Service) -> Result<Granted, Error> {
-    let credential = authorization::basic_or_bearer(request.headers()).ok_or(Error::Unauthenticated)?;
-    let granted = service.verify(&credential).await?;
+/// Why a request may not pass.
+enum Refusal {
+    /// The token is valid and does not hold all that is needed.
+    Lacking { needed: Needed, held: PermissionSet },
+    /// Nothing is known of its token.
+    Unproven(Error),
+}
+
+async fn decide(request: &RequestHead, service: &Service) -> Result<Granted, Refusal> {
+    let credential = authorization::basic_or_bearer(request.headers());
+    let credential = credential.ok_or(Refusal::Unproven(Error::Unauthenticated))?;
+    let granted = service.verify(&credential).await.map_err(Refusal::Unproven)?;
     let query = request.uri.query().unwrap_or_default();
     let needed = needed(service.catalogue(), query, request.headers());
     // A token whose every permission has left the catalogue may do nothing, and has no permissions to be named.
-    if granted.permissions.is_empty() || !needed.is_met_by(granted.permissions) {
-        return Err(Error::PermissionMissing { permission: String::new() });
+    if needed.is_met_by(granted.permissions) && !granted.permissions.is_empty() {
+        return Ok(granted);
     }
-    Ok(granted)
+    Err(Refusal::Lacking { needed, held: granted.permissions })
 }
 
 /// All that the query and the headers ask for. Proxies pass a client's own query and headers on, so that either may
@@ -106,17 +123,31 @@ fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
         }
     }
     for value in headers.get_all(X_REQUIRED_PERMISSION) {
-        // What is no ASCII is no name.
+        // What is not ASCII is not a name.
         add(&mut needed, catalogue, value.to_str().unwrap_or_default());
+    }
+    if headers.contains_key(X_REQUIRED_PERMISSIONS) {
+        needed.add_unknown();
     }
     needed
 }
 
 /// One parameter of a query, if it asks for something.
 fn add_parameter(needed: &mut Needed, catalogue: &Catalogue, parameter: &str) {
-    for (_, value) in form_urlencoded::parse(parameter.as_bytes()).filter(|(name, _)| name == PERMISSION) {
-        add(needed, catalogue, &value);
+    for (name, value) in form_urlencoded::parse(parameter.as_bytes()) {
+        if name == PERMISSION {
+            add(needed, catalogue, &value);
+        } else if is_mistaken_for_permission(&name) {
+            // Whoever wrote it meant to ask for something. To ask for nothing in its place would let everyone through.
+            needed.add_unknown();
+        }
     }
+}
+
+/// Whether a name is `permission` but for its case, an `s` or an index in brackets at its end, or all of them.
+fn is_mistaken_for_permission(name: &str) -> bool {
+    let plain = name.split_once('[').filter(|(_, index)| index.ends_with(']')).map_or(name, |(plain, _)| plain);
+    plain.strip_suffix(['s', 'S']).unwrap_or(plain).eq_ignore_ascii_case(PERMISSION)
 }
 
 /// Names with commas or spaces between. Nothing between two commas is an empty name, such as a proxy's variable leaves
@@ -169,18 +200,39 @@ impl Values {
     }
 }
 
-fn refused(error: &Error) -> Response<BoxBody> {
-    let status = status(error);
+fn refused(refusal: &Refusal, catalogue: &Catalogue, sent: &HeaderMap) -> Response<BoxBody> {
+    let status = match refusal {
+        Refusal::Lacking { .. } => StatusCode::FORBIDDEN,
+        Refusal::Unproven(error) => status(error),
+    };
     let mut response = Response::new(status);
     let headers = response.headers_mut();
+    if let Refusal::Lacking { needed, .. } = refusal {
+        headers.append(WWW_AUTHENTICATE, insufficient_scope(*needed, catalogue));
+    }
     if status == StatusCode::UNAUTHORIZED {
+        let is_wrong = authorization::is_bearer(sent);
+        let bearer = if is_wrong { WRONG_BEARER_CHALLENGE } else { BEARER_CHALLENGE };
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(BEARER_CHALLENGE));
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(bearer));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// RFC 6750, section 3.1. Only names of the catalogue are told, never a client's text; none where no token could hold all
+/// that was asked for.
+fn insufficient_scope(needed: Needed, catalogue: &Catalogue) -> HeaderValue {
+    const ERROR: &str = "Bearer error=\"insufficient_scope\"";
+    let names = || spaced(catalogue.names_in(needed.known()));
+    let length: usize = names().map(str::len).sum();
+    if needed.is_held_by_nobody() || length == 0 || length > SCOPE_BYTES {
+        return HeaderValue::from_static(ERROR);
+    }
+    let parts = [ERROR, ", scope=\""].into_iter().chain(names()).chain(["\""]);
+    Values(BytesMut::with_capacity(ERROR.len() + length + 16)).of(parts)
 }
 
 /// No wildcard: what a new error means here is to be decided.
@@ -215,8 +267,50 @@ pub(super) fn is_at(path: &str) -> bool {
     path.strip_prefix(AUTH).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
-fn log(error: &Error, identified: &Identified) {
-    if status(error) == StatusCode::SERVICE_UNAVAILABLE || tracing::enabled!(tracing::Level::DEBUG) {
-        identified.in_span(|| dialect::log(error));
+fn log(refusal: &Refusal, catalogue: &Catalogue, identified: &Identified) {
+    match refusal {
+        Refusal::Lacking { needed, held } if tracing::enabled!(tracing::Level::DEBUG) => {
+            let missing = needed.known().without(*held);
+            let missing: String = spaced(catalogue.names_in(missing)).collect();
+            identified.in_span(|| {
+                tracing::debug!(
+                    permission.missing = missing,
+                    // Its name may be anything that a client sent.
+                    permission.is_unknown = needed.is_held_by_nobody(),
+                    "refused: the token does not hold all permissions that are needed"
+                );
+            });
+        }
+        Refusal::Lacking { .. } => {}
+        Refusal::Unproven(error) => {
+            if status(error) == StatusCode::SERVICE_UNAVAILABLE || tracing::enabled!(tracing::Level::DEBUG) {
+                identified.in_span(|| dialect::log(error));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_permission_is_mistaken_for_it() {
+        for name in [
+            "permissions",
+            "Permission",
+            "PERMISSION",
+            "Permissions",
+            "permissionS",
+            "permission[]",
+            "PERMISSIONS[]",
+            "permission[0]",
+            "permissions[a]",
+        ] {
+            assert!(is_mistaken_for_permission(name), "{name}");
+        }
+        for name in ["", "permissionx", "permissionss", "xpermission", "permission[", "permission[]x", "permiss"] {
+            assert!(!is_mistaken_for_permission(name), "{name}");
+        }
     }
 }

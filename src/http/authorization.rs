@@ -28,6 +28,11 @@ pub(super) fn basic_or_bearer(headers: &HeaderMap) -> Option<Credential> {
     }
 }
 
+/// Whether the headers carry one credential, and its scheme is Bearer.
+pub(super) fn is_bearer(headers: &HeaderMap) -> bool {
+    only(headers).is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer"))
+}
+
 /// RFC 9110, section 11.4: the scheme's name, one or more spaces, token68.
 fn only(headers: &HeaderMap) -> Option<(&[u8], &[u8])> {
     let mut sent = headers.get_all(AUTHORIZATION);

@@ -13,12 +13,17 @@ use crate::support::{
 const TOLD: [&str; 5] =
     ["x-auth-project-id", "x-auth-parent-project-id", "x-auth-token-id", "x-auth-token-name", "x-auth-permissions"];
 
+const BEARER: &str = "Bearer realm=\"tokensmith\"";
+const WRONG_BEARER: &str = "Bearer realm=\"tokensmith\", error=\"invalid_token\"";
+const LACKING: &str = "Bearer error=\"insufficient_scope\"";
+
 /// An answer that is whole for its status, and one of the four.
 #[track_caller]
 fn assert_whole(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {answer:?}");
     assert_eq!(answer.text, "", "{case}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{case}");
     assert_eq!(answer.header("vary"), Some("Authorization"), "{case}");
     assert!(answer.header("x-request-id").is_some(), "{case}");
     for name in TOLD {
@@ -26,9 +31,23 @@ fn assert_whole(answer: &Answer, status: u16, case: &str) {
     }
     let challenges: Vec<&str> =
         answer.headers.iter().filter(|(name, _)| name == "www-authenticate").map(|(_, value)| value.as_str()).collect();
-    let expected: &[&str] = if status == 401 { &[CHALLENGE, "Bearer realm=\"tokensmith\""] } else { &[] };
-    assert_eq!(challenges, expected, "{case}");
+    match status {
+        401 => assert!(
+            challenges == [CHALLENGE, BEARER] || challenges == [CHALLENGE, WRONG_BEARER],
+            "{case}: {challenges:?}"
+        ),
+        403 => {
+            assert_eq!(challenges.len(), 1, "{case}");
+            assert!(challenges[0].starts_with(LACKING), "{case}: {challenges:?}");
+        }
+        _ => assert_eq!(challenges, Vec::<&str>::new(), "{case}"),
+    }
     assert_eq!(answer.header("retry-after").is_some(), status == 503, "{case}");
+}
+
+/// Whether that is one of the challenges of an answer.
+fn says(answer: &Answer, challenge: &str) -> bool {
+    answer.headers.iter().any(|(name, value)| name == "www-authenticate" && value == challenge)
 }
 
 async fn ask(request: RequestBuilder) -> Answer {
@@ -123,6 +142,17 @@ async fn all_that_is_asked_for_by_query_and_header_must_be_held(
         // What is no separator where permissions are named is part of a name, and nobody holds that.
         ("?permission=chat;fax".into(), &[], 403),
         ("?permission=chat;".into(), &[], 403),
+        // What is nearly the name asks for something as well, which nobody holds.
+        ("?permissions=chat".into(), &[], 403),
+        ("?Permission=chat".into(), &[], 403),
+        ("?permission[]=chat".into(), &[], 403),
+        ("?permission%5B%5D=chat".into(), &[], 403),
+        ("?PERMISSIONS[]=chat".into(), &[], 403),
+        ("?permission[0]=chat".into(), &[], 403),
+        ("?permissions".into(), &[], 403),
+        ("?permission=chat&permissions=chat".into(), &[], 403),
+        ("?permissions=chat&permission=chat".into(), &[], 403),
+        ("?a=b?Permission=chat".into(), &[], 403),
         ("?permission=chat?".into(), &[], 403),
         (many("%20"), &[], 403),
     ];
@@ -132,6 +162,10 @@ async fn all_that_is_asked_for_by_query_and_header_must_be_held(
             request = request.header("x-required-permission", HeaderValue::from_bytes(header.as_bytes()).unwrap());
         }
         assert_whole(&ask(request).await, status, &format!("{query:.60} {headers:?}"));
+        // The plural of the header is easily written as well.
+        let plural = app.request(Method::GET, &format!("/auth{query}")).header("authorization", &value);
+        let plural = plural.header("X-Required-Permissions", "chat");
+        assert_whole(&ask(plural).await, 403, &format!("{query:.60} and the plural"));
         // Who it is comes before what they may do.
         let unknown = app.request(Method::GET, &format!("/auth{query}"));
         assert_whole(&ask(unknown).await, 401, &format!("{query:.60}"));
@@ -188,9 +222,14 @@ async fn every_malformed_credential_is_401_also_beside_a_hot_one(
         let case = String::from_utf8_lossy(&value[..value.len().min(80)]).into_owned();
         for _ in 0..2 {
             let header = HeaderValue::from_bytes(&value).unwrap();
-            assert_whole(&ask(app.request(Method::GET, "/auth").header("authorization", header)).await, 401, &case);
+            let answer = ask(app.request(Method::GET, "/auth").header("authorization", header)).await;
+            assert_whole(&answer, 401, &case);
+            assert_eq!(says(&answer, WRONG_BEARER), value.starts_with(b"Bearer "), "{case}: {answer:?}");
         }
     }
+    let wrong = ask(app.request(Method::GET, "/auth").header("authorization", format!("bEARER {}x", secret))).await;
+    assert!(says(&wrong, WRONG_BEARER), "{wrong:?}");
+    assert!(says(&ask(app.request(Method::GET, "/auth")).await, BEARER), "nothing was sent");
     let two = app.request(Method::GET, "/auth").header("authorization", &whole).header("authorization", &whole);
     assert_whole(&ask(two).await, 401, "two headers");
     let elsewhere = app.request(Method::GET, &format!("/auth?authorization={whole}")).header("x-authorization", &whole);

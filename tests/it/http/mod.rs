@@ -12,6 +12,7 @@ mod paging;
 mod request_id;
 mod rest;
 mod routes;
+mod scope;
 mod tokens;
 mod updates;
 

