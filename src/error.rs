@@ -181,6 +181,16 @@ pub struct Fault {
     pub problem: Problem,
 }
 
+impl Fault {
+    /// Its name on the wire: the field's, or that of the unknown parameter.
+    pub fn attribute(&self) -> &str {
+        match &self.problem {
+            Problem::UnknownParameter { name, .. } => name,
+            _ => self.field.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = self.field.as_str();
@@ -203,6 +213,15 @@ impl fmt::Display for Fault {
             }
             Problem::NotAPage => {
                 write!(f, "{field} is not a page token of this list; start at the first page and follow its links")
+            }
+            Problem::PageTokenRequired => {
+                write!(
+                    f,
+                    "{field} is required for every page after the first; start at the first page and follow its links"
+                )
+            }
+            Problem::UnknownParameter { name, known } => {
+                write!(f, "{name:?} is not a parameter of this list; remove it, or use one of {}", known.join(", "))
             }
             Problem::NotBuilt => {
                 write!(f, "{field} is not supported by this version; remove it")
@@ -233,6 +252,8 @@ pub enum Field {
     AccountPageSize,
     AccountPage,
     AccountPageToken,
+    /// The query as a whole, for a parameter that the list does not know.
+    Query,
 }
 
 impl Field {
@@ -257,6 +278,7 @@ impl Field {
             Self::AccountPageSize => "PageSize",
             Self::AccountPage => "Page",
             Self::AccountPageToken => "PageToken",
+            Self::Query => "query",
         }
     }
 }
@@ -300,6 +322,15 @@ pub enum Problem {
         /// The most.
         most: u32,
     },
-    /// It is not a page token of this list, or a page number without the page token that leads there.
+    /// It is not a page token of this list.
     NotAPage,
+    /// It is absent, and the page number is above 0.
+    PageTokenRequired,
+    /// The list does not know a parameter of this name.
+    UnknownParameter {
+        /// The name, shortened, with secrets taken out.
+        name: String,
+        /// The parameters of this list.
+        known: &'static [&'static str],
+    },
 }

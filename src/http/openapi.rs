@@ -46,7 +46,7 @@ use crate::domain::Catalogue;
         (name = "Verification", description = "Verifies a token, for reverse proxies and for services that receive one."),
         (name = "Service", description = "Health, and this document. These calls need no credentials."),
     ),
-    components(schemas(super::dialect::ValidationEntry)),
+    components(schemas(super::dialect::ValidationEntry<'static>)),
     modifiers(&Schemes)
 )]
 struct Document;
@@ -86,7 +86,7 @@ pub(super) enum RestErrors {
     NotFound(#[to_schema] ErrorBody<'static>),
     /// Fields or parameters are not valid, or a rule forbids the call.
     #[response(status = 422)]
-    Unprocessable(#[to_schema] Failed),
+    Unprocessable(#[to_schema] Failed<'static>),
     /// Internal error. The log line with this request's id has the details. A change may have happened.
     #[response(status = 500)]
     Internal(#[to_schema] ErrorBody<'static>),

@@ -4,13 +4,19 @@ use actix_web::HttpRequest;
 
 use super::body;
 use crate::{
-    domain::{Cursor, Fields, List, Page, Position, Schema},
+    domain::{Cursor, Fields, List, Page, Position, Schema, Secret},
     error::{Error, Fault, Faults, Field, Problem},
     service::MOST_ROWS,
 };
 
 /// How many rows a page has where nobody says.
 const DEFAULT_SIZE: u32 = 50;
+
+/// How many characters of an unknown parameter's name an answer repeats.
+const LONGEST_NAME: usize = 64;
+
+/// How many unknown parameters an answer names.
+const MOST_NAMES: usize = 8;
 
 /// What an API calls the parameters.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +39,41 @@ pub(super) const COMPATIBILITY: Words = Words {
     name: Field::FriendlyName,
 };
 
-/// The fields of a query.
-pub(super) fn query(request: &HttpRequest, schema: &Schema) -> Result<Fields, Error> {
-    body::form("query", request.query_string().as_bytes(), schema)
+/// What a query asks.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) fields: Fields,
+    /// A fault for each parameter that the list does not know.
+    unknown: Vec<Fault>,
+}
+
+impl Query {
+    /// Reads a query. What it does not know, it passes over, as SignalWire does.
+    pub(super) fn lenient(request: &HttpRequest, schema: &Schema) -> Result<Self, Error> {
+        let fields = body::form("query", request.query_string().as_bytes(), schema)?;
+        Ok(Self { fields, unknown: Vec::new() })
+    }
+
+    /// Reads a query that may hold nothing unknown: whoever filters by a word that this list does not know would get
+    /// everything, and perhaps delete it.
+    pub(super) fn strict(request: &HttpRequest, schema: &'static Schema) -> Result<Self, Error> {
+        let mut query = Self::lenient(request, schema)?;
+        let names = form_urlencoded::parse(request.query_string().as_bytes()).map(|(name, _)| name);
+        let mut unknown: Vec<String> = Vec::new();
+        for name in names.filter(|name| schema.single(name).is_none()) {
+            let name: String = Secret::redact(&name).chars().take(LONGEST_NAME).collect();
+            if !unknown.contains(&name) {
+                unknown.push(name);
+            }
+            if unknown.len() == MOST_NAMES {
+                break;
+            }
+        }
+        let fault =
+            |name| Fault { field: Field::Query, problem: Problem::UnknownParameter { name, known: schema.single } };
+        query.unknown = unknown.into_iter().map(fault).collect();
+        Ok(query)
+    }
 }
 
 /// Which page is asked for.
@@ -65,14 +103,14 @@ impl<'q> Paging<'q> {
     /// # Errors
     /// Every parameter that failed, after `faults`.
     pub(super) fn judge(
-        fields: &'q Fields,
+        query: &'q Query,
         words: Words,
         list: List<'q>,
         mut faults: Vec<Fault>,
     ) -> Result<Self, Faults> {
         // What a token is held against is not known where the list itself is not.
         let is_known = faults.is_empty();
-        let text = |field: Field| fields.text(field);
+        let text = |field: Field| query.fields.text(field);
         let list = List { name: text(words.name), ..list };
         let mut judge = |field, judged: Result<u32, Problem>| {
             judged.unwrap_or_else(|problem| {
@@ -83,15 +121,18 @@ impl<'q> Paging<'q> {
         let size = judge(words.size, text(words.size).map_or(Ok(DEFAULT_SIZE), |text| number(text, 1, MOST_ROWS)));
         let page = judge(words.number, text(words.number).map_or(Ok(0), |text| number(text, 0, u32::MAX)));
         let position = match text(words.token) {
-            None if page > 0 => None,
-            None => Some(Position::START),
-            Some(token) => list.position(token),
+            None if page > 0 => Err(Problem::PageTokenRequired),
+            None => Ok(Position::START),
+            Some(token) => list.position(token).ok_or(Problem::NotAPage),
         };
-        if position.is_none() && is_known {
-            faults.push(Fault { field: words.token, problem: Problem::NotAPage });
-        }
+        let position = position.unwrap_or_else(|problem| {
+            if is_known {
+                faults.push(Fault { field: words.token, problem });
+            }
+            Position::START
+        });
+        faults.extend_from_slice(&query.unknown);
         Faults::none_or(faults)?;
-        let position = position.expect("no fault, so a position");
         let subproject = text(Field::SubprojectId).filter(|id| !id.is_empty());
         Ok(Self { words, list, subproject, position, size, number: page })
     }

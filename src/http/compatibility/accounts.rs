@@ -18,7 +18,7 @@ use crate::{
         body::Body,
         dialect::Flat,
         openapi::{CompatibilityBodyErrors, CompatibilityErrors},
-        paging::{self, Paging},
+        paging::{self, Paging, Query},
         path::AtProject,
     },
     service::{Caller, Service},
@@ -192,10 +192,10 @@ pub(in crate::http) async fn list(
     caller: Caller,
     request: HttpRequest,
 ) -> Result<Json<AccountPage>, Error> {
-    let fields = paging::query(&request, &QUERY)?;
+    let query = Query::lenient(&request, &QUERY)?;
     let project = caller.project();
     let list = List { endpoint: "Accounts", caller: project, project, name: None };
-    let paging = Paging::judge(&fields, paging::COMPATIBILITY, list, Vec::new())?;
+    let paging = Paging::judge(&query, paging::COMPATIBILITY, list, Vec::new())?;
     let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
     let queries = paging.queries(&page);
     let uri = |query: String| format!("{COMPATIBILITY}/Accounts?{query}");

@@ -103,7 +103,8 @@ fn code(fault: &Fault) -> &'static str {
             | Field::PageToken
             | Field::AccountPageSize
             | Field::AccountPage
-            | Field::AccountPageToken,
+            | Field::AccountPageToken
+            | Field::Query,
             _,
         ) => "invalid_parameter",
     }

@@ -34,14 +34,14 @@ pub(in crate::http) struct Body<'b> {
 /// All fields that are not valid.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ValidationErrors)]
-pub(in crate::http) struct Failed {
-    errors: Vec<Entry>,
+pub(in crate::http) struct Failed<'f> {
+    errors: Vec<Entry<'f>>,
 }
 
 /// A field that is not valid, or a rule that forbids the call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ValidationError)]
-pub(in crate::http) struct Entry {
+pub(in crate::http) struct Entry<'f> {
     #[schema(example = "validation_error")]
     r#type: &'static str,
     #[schema(example = "missing_required_parameter")]
@@ -50,7 +50,7 @@ pub(in crate::http) struct Entry {
     message: String,
     /// The field. Null if no field is at fault.
     #[schema(example = "name")]
-    attribute: Option<&'static str>,
+    attribute: Option<&'f str>,
     /// The explanation of the code.
     #[schema(example = "https://tokens.example.com/docs#error-missing_required_parameter")]
     url: String,
@@ -74,7 +74,7 @@ fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {
     })
 }
 
-fn entries(error: &Error, context: &Context<'_>) -> Vec<Entry> {
+fn entries<'f>(error: &'f Error, context: &Context<'_>) -> Vec<Entry<'f>> {
     let entry = |code: &'static str, message: String, attribute| Entry {
         r#type: "validation_error",
         code,
@@ -83,10 +83,9 @@ fn entries(error: &Error, context: &Context<'_>) -> Vec<Entry> {
         url: format!("{}/docs#error-{code}", context.public_url),
     };
     match error {
-        Error::Invalid(faults) => faults
-            .iter()
-            .map(|fault| entry(code_of_fault(fault), fault.to_string(), Some(fault.field.as_str())))
-            .collect(),
+        Error::Invalid(faults) => {
+            faults.iter().map(|fault| entry(code_of_fault(fault), fault.to_string(), Some(fault.attribute()))).collect()
+        }
         Error::TokenLimitReached { .. } => vec![entry("token_limit_reached", error.to_string(), None)],
         Error::NestedSubproject => vec![entry("nested_subprojects_not_allowed", error.to_string(), None)],
         Error::NotDeletable | Error::HasSubprojects { .. } => {
@@ -99,11 +98,14 @@ fn entries(error: &Error, context: &Context<'_>) -> Vec<Entry> {
 fn code_of_fault(fault: &Fault) -> &'static str {
     match (&fault.problem, fault.field) {
         (Problem::Missing | Problem::UnknownPermission { .. }, Field::Permissions) => "invalid_auth_token_permissions",
-        (Problem::Missing | Problem::Blank, _) => "missing_required_parameter",
+        (Problem::Missing, _) => "missing_required_parameter",
         (Problem::NotAUuid | Problem::NotASubproject, _) => "invalid_subproject_id",
         (Problem::NotAPage, _) => "page_token_is_invalid",
+        (Problem::PageTokenRequired, _) => "page_token_required",
+        (Problem::UnknownParameter { .. }, _) => "unknown_parameter",
         (
-            Problem::TooLong { .. }
+            Problem::Blank
+            | Problem::TooLong { .. }
             | Problem::ControlCharacter
             | Problem::WrongType { .. }
             | Problem::UnknownPermission { .. }

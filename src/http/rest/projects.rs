@@ -19,7 +19,7 @@ use crate::{
         body::Body,
         links::Base,
         openapi::{RestBodyErrors, RestErrors},
-        paging::{self, Paging},
+        paging::{self, Paging, Query},
         path::AtProject,
     },
     service::{Caller, Service},
@@ -165,10 +165,10 @@ pub(in crate::http) async fn list(
     Base(base): Base,
     request: HttpRequest,
 ) -> Result<Json<ProjectPage>, Error> {
-    let fields = paging::query(&request, &QUERY)?;
+    let query = Query::strict(&request, &QUERY)?;
     let project = caller.project();
     let list = List { endpoint: "projects", caller: project, project, name: None };
-    let paging = Paging::judge(&fields, paging::REST, list, Vec::new())?;
+    let paging = Paging::judge(&query, paging::REST, list, Vec::new())?;
     let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
     let links = Links::new(&base, PATH, paging.queries(&page));
     Ok(Json(ProjectPage { links, data: page.rows.iter().map(|project| ProjectBody::new(project, None)).collect() }))

@@ -18,7 +18,7 @@ use crate::{
         body::Body,
         links::Base,
         openapi::{RestBodyErrors, RestErrors},
-        paging::{self, Paging},
+        paging::{self, Paging, Query},
         path::AtToken,
     },
     service::{Caller, Service},
@@ -194,17 +194,17 @@ pub(in crate::http) async fn list(
     Base(base): Base,
     request: HttpRequest,
 ) -> Result<Json<TokenPage>, Error> {
-    let fields = paging::query(&request, &QUERY)?;
+    let query = Query::strict(&request, &QUERY)?;
     let mut faults = Vec::new();
-    let subproject = fields.subproject().unwrap_or_else(|problem| {
+    let subproject = query.fields.subproject().unwrap_or_else(|problem| {
         faults.push(Fault { field: Field::SubprojectId, problem });
         None
     });
     let project = subproject.unwrap_or(caller.project());
     let list = List { endpoint: "tokens", caller: caller.project(), project, name: None };
-    let paging = match Paging::judge(&fields, paging::REST, list, faults) {
+    let paging = match Paging::judge(&query, paging::REST, list, faults) {
         Ok(paging) => paging,
-        Err(faults) => return Err(service.with_subproject(caller.at_home(), &fields, faults).await),
+        Err(faults) => return Err(service.with_subproject(caller.at_home(), &query.fields, faults).await),
     };
     let reach = service.reach_subproject(&caller, subproject).await?;
     let page = service.list_tokens(reach, paging.name(), paging.position, paging.size).await?;

@@ -16,7 +16,7 @@ def faults(error):
 
 error = refused(422, lambda: own.project.tokens.create(name="", permissions=["nonsense"], subproject_id=STRANGER))
 assert faults(error) == {
-    "name": "missing_required_parameter",
+    "name": "invalid_parameter",
     "permissions": "invalid_auth_token_permissions",
     "subproject_id": "invalid_subproject_id",
 }

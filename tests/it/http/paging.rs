@@ -159,7 +159,7 @@ async fn a_page_token_fits_its_own_list_filter_and_caller_alone(
         (format!("/api/project/tokens?page_token={token}00"), &root),
         (format!("/api/project/tokens?page_token={}", token.to_uppercase()), &root),
         ("/api/project/tokens?page_token=".to_owned(), &root),
-        ("/api/project/tokens?page_number=1".to_owned(), &root),
+        ("/api/project/tokens?page_token=&page_number=1".to_owned(), &root),
     ] {
         let answer = app.fetch(&path, caller).await;
         let body = answer.json();
@@ -168,10 +168,69 @@ async fn a_page_token_fits_its_own_list_filter_and_caller_alone(
         assert_eq!(body["errors"][0]["attribute"], "page_token", "{path}");
     }
     assert_refused(&app.fetch(&format!("{accounts}?PageToken={token}"), &root).await, 400, 54453, "another endpoint's");
+    for list in ["/api/project/tokens", "/api/projects"] {
+        let answer = app.fetch(&format!("{list}?page_number=1"), &root).await;
+        let errors = answer.json()["errors"].take();
+        assert_eq!((answer.status, errors.as_array().unwrap().len()), (422, 1), "{list}");
+        assert_eq!(errors[0]["code"], "page_token_required", "{list}");
+        assert_eq!(errors[0]["attribute"], "page_token", "{list}");
+        assert_eq!(errors[0]["url"], "/docs#error-page_token_required", "{list}");
+        assert_eq!(app.fetch(&format!("{list}?page_number=0"), &root).await.status, 200, "{list}");
+    }
+    assert_refused(&app.fetch(&format!("{accounts}?Page=1"), &root).await, 400, 54453, "no token");
     for size in ["0", "1001", "-1", "x", ""] {
         let answer = app.fetch(&format!("/api/projects?page_size={size}"), &root).await;
         let error = json!({ "status": answer.status, "code": answer.json()["errors"][0]["code"] });
         assert_eq!(error, json!({ "status": 422, "code": "invalid_parameter" }), "{size}");
+    }
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rest_list_refuses_parameters_that_it_does_not_know(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut app = App::start(backend).await;
+    let root = app.root.clone();
+    fill(&app, &root, 2).await;
+    let secret = root.secret.clone();
+    let tokens = "name, subproject_id, page_size, page_number, page_token";
+    let projects = "name, page_size, page_number, page_token";
+
+    for (list, known) in [("/api/project/tokens", tokens), ("/api/projects", projects)] {
+        // Each with the names that are said, in their order.
+        for (query, named) in [
+            ("hint=PT0a1b2c3d".to_owned(), vec!["hint".to_owned()]),
+            ("Name=x".to_owned(), vec!["Name".to_owned()]),
+            ("name[]=x".to_owned(), vec!["name[]".to_owned()]),
+            ("page_size=2&x=1&y=2&x=3".to_owned(), vec!["x".to_owned(), "y".to_owned()]),
+            ("=x".to_owned(), vec![String::new()]),
+            ("hint".to_owned(), vec!["hint".to_owned()]),
+            ("%22%0A=1".to_owned(), vec!["\"\n".to_owned()]),
+            ("%F0%9F%94%91".repeat(70), vec!["\u{1f511}".repeat(64)]),
+            (secret.clone(), vec!["[secret]".to_owned()]),
+            ((0..20).map(|n| format!("p{n}=&")).collect(), (0..8).map(|n| format!("p{n}")).collect()),
+        ] {
+            let answer = app.fetch(&format!("{list}?{query}"), &root).await;
+
+            let body = answer.json();
+            assert_eq!(answer.status, 422, "{query}: {body}");
+            assert!(!answer.text.contains(&secret), "{query}");
+            let errors = body["errors"].as_array().unwrap();
+            let attributes: Vec<_> = errors.iter().map(|error| text(&error["attribute"]).unwrap()).collect();
+            assert_eq!(attributes, named, "{query}");
+            for error in errors {
+                assert_eq!(error["code"], "unknown_parameter", "{query}");
+                assert!(error["message"].as_str().unwrap().ends_with(&format!("use one of {known}")), "{error}");
+            }
+        }
+        let answer = app.fetch(&format!("{list}?hint=PT&page_size=0&page_token=x"), &root).await.json();
+        let codes: Vec<_> = answer["errors"].as_array().unwrap().iter().map(|error| error["code"].clone()).collect();
+        assert_eq!(codes, ["invalid_parameter", "page_token_is_invalid", "unknown_parameter"], "every fault is said");
+        for query in ["", "?", "?&&", "?page_size=1&"] {
+            assert_eq!(app.fetch(&format!("{list}{query}"), &root).await.status, 200, "{query}");
+        }
     }
     app.stop().await;
 }

@@ -111,7 +111,7 @@ async fn every_field_that_failed_has_an_entry(#[values(Backend::Sqlite, Backend:
 
     for (body, expected) in [
         (json!({}), vec![("missing_required_parameter", "name")]),
-        (json!({ "name": "" }), vec![("missing_required_parameter", "name")]),
+        (json!({ "name": "" }), vec![("invalid_parameter", "name")]),
         (json!({ "name": "x".repeat(251) }), vec![("invalid_parameter", "name")]),
         (
             json!({ "name": [], "protect_recordings": "true", "protect_message_media": null, "force_https_requests": 1 }),

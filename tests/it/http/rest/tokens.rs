@@ -65,7 +65,7 @@ async fn every_field_that_failed_has_an_entry(#[values(Backend::Sqlite, Backend:
     let subproject = ("invalid_subproject_id", Some("subproject_id"));
     let cases = vec![
         (json!({}), vec![name("missing_required_parameter"), permissions]),
-        (json!({ "name": " ", "permissions": [] }), vec![name("missing_required_parameter"), permissions]),
+        (json!({ "name": " ", "permissions": [] }), vec![name("invalid_parameter"), permissions]),
         (
             json!({ "name": null, "permissions": null, "subproject_id": 7 }),
             vec![
@@ -99,8 +99,10 @@ async fn every_field_that_failed_has_an_entry(#[values(Backend::Sqlite, Backend:
         assert_failed(&answer, &expected, &body.to_string());
     }
     let path = format!("{TOKENS}/{}", child.token_id);
-    let answer = app.send(Method::PATCH, &path, &root, json!({ "name": null, "permissions": [] })).await;
-    assert_failed(&answer, &[name("invalid_parameter"), permissions], "a change of nothing valid");
+    for text in [json!(null), json!(""), json!("\t")] {
+        let answer = app.send(Method::PATCH, &path, &root, json!({ "name": text, "permissions": [] })).await;
+        assert_failed(&answer, &[name("invalid_parameter"), permissions], "a change of nothing valid");
+    }
 
     assert_eq!(app.database.rows().await, before);
     app.stop().await;
