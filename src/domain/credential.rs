@@ -20,6 +20,11 @@ impl Credential {
         // A project's id is of one length and holds no colon, so that the first one can only stand behind it.
         let (project, rest) = text.as_ref().split_at_checked(Hyphenated::LENGTH)?;
         let secret = rest.strip_prefix(b":")?;
+        Self::of(project, secret)
+    }
+
+    /// Reads the two halves where they came apart. `None` as for [`Credential::parse`].
+    pub fn of(project: impl AsRef<[u8]>, secret: impl AsRef<[u8]>) -> Option<Self> {
         Some(Self { project: Some(ProjectId::parse(project)?), secret: Secret::parse(secret)? })
     }
 

@@ -23,16 +23,7 @@ pub(super) async fn needs<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    needs_one_of(&[permission], request, next).await
-}
-
-/// Middleware: as [`needs`], where any one of the permissions will do.
-pub(super) async fn needs_one_of<B: MessageBody>(
-    permissions: &[&str],
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    match prove(request.request(), permissions).await {
+    match prove(request.request(), permission).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_left_body())
@@ -41,11 +32,11 @@ pub(super) async fn needs_one_of<B: MessageBody>(
     }
 }
 
-/// Proves the credential of a request, which may have changed while its body arrived.
-pub(super) async fn prove(request: &HttpRequest, permissions: &[&str]) -> Result<Caller, Error> {
+/// Proves the credential of a request.
+async fn prove(request: &HttpRequest, permission: &str) -> Result<Caller, Error> {
     let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
     let credential = authorization::basic(request.headers()).ok_or(Error::Unauthenticated)?;
-    service.authenticate_for_one_of(&credential, permissions).await
+    service.authenticate(&credential, permission).await
 }
 
 impl FromRequest for Caller {

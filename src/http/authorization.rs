@@ -34,7 +34,7 @@ pub(super) fn is_bearer(headers: &HeaderMap) -> bool {
 }
 
 /// RFC 9110, section 11.4: the scheme's name, one or more spaces, token68.
-fn only(headers: &HeaderMap) -> Option<(&[u8], &[u8])> {
+pub(super) fn only(headers: &HeaderMap) -> Option<(&[u8], &[u8])> {
     let mut sent = headers.get_all(AUTHORIZATION);
     let (Some(value), None) = (sent.next(), sent.next()) else { return None };
     let is_space = |byte: &u8| *byte == b' ';

@@ -165,6 +165,11 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     if values.is_empty() { None } else { Some(values.join(", ")) }
 }
 
+/// Whether the headers announce a form.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    media_type(only(headers, &CONTENT_TYPE).as_deref()).as_deref() == Some(FORM)
+}
+
 /// The type without its parameters, in lower case.
 fn media_type(content_type: Option<&str>) -> Option<String> {
     let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();

@@ -28,10 +28,7 @@ use actix_web::{Resource, guard, middleware::from_fn, web};
 
 pub use server::serve;
 
-use crate::{
-    domain::{INTROSPECTION, MANAGEMENT},
-    error::Error,
-};
+use crate::{domain::MANAGEMENT, error::Error};
 
 /// How the door behaves.
 #[derive(Clone, Debug)]
@@ -56,9 +53,6 @@ pub struct Settings {
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
-/// What lets a caller look tokens up: either of them.
-const MAY_INTROSPECT: [&str; 2] = [INTROSPECTION, MANAGEMENT];
-
 /// SignalWire's compatibility API.
 const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 
@@ -74,7 +68,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(web::resource("/docs/{file}").route(get().to(docs::file)))
         .service(
             web::resource("/oauth/introspect")
-                .wrap(from_fn(|request, next| authenticate::needs_one_of(&MAY_INTROSPECT, request, next)))
+                .wrap(from_fn(introspect::authenticate))
                 .wrap(from_fn(dialect::oauth))
                 .route(web::post().to(introspect::answer)),
         )

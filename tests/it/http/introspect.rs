@@ -213,3 +213,174 @@ async fn what_cannot_be_told_is_never_inactive(
     store.mend();
     app.stop().await;
 }
+
+/// A form without an `Authorization` header.
+fn posted(app: &App, form: &str) -> RequestBuilder {
+    app.request(Method::POST, PATH).header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_prove_itself_by_form_encoded_basic(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut app = App::start(backend).await;
+    let (root, child) = (app.root.clone(), app.subproject("Child").await);
+    let weak = caller(&app, &root, &["chat"]).await;
+    let id = root.id.to_string().replace('-', "%2D");
+    let secret = &root.secret;
+    let ask = |text: String| {
+        let request = app.request(Method::POST, PATH).header("authorization", basic(&text));
+        Answer::to(request.form(&[("token", secret)]))
+    };
+
+    for text in [format!("{id}:{secret}"), format!("{id}:%50{}", &secret[1..])] {
+        assert_eq!(ask(text).await.json()["active"], true);
+    }
+    assert_error(&ask(format!("{id}:{}", weak.secret)).await, 403, "insufficient_scope", "weak");
+    for text in [
+        format!("{id}:{}", child.secret),
+        format!("{id}%3A{secret}"),
+        format!("{id}%3A:{secret}"),
+        format!("{id}:%3A{secret}"),
+        format!("{id}%ff:{secret}"),
+        format!("{id}:{secret}%c3"),
+        format!("{id}%zz:{secret}"),
+        format!("{id}:{secret}%"),
+        format!("{id}+:{secret}"),
+        format!("{}:{secret}", id.replace('%', "%25")),
+        format!("{id}:{}", "%50".repeat(200)),
+    ] {
+        let answer = ask(text.clone()).await;
+        assert_error(&answer, 401, "invalid_client", &text);
+        assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE), "{text}");
+    }
+    // Nowhere else: an id or a secret that holds a percent sign is none.
+    let elsewhere = app.request(Method::GET, "/api/projects").header("authorization", basic(&format!("{id}:{secret}")));
+    assert_eq!(Answer::to(elsewhere).await.status, 401);
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_prove_itself_in_the_form(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let mut app = App::start(backend).await;
+    let (root, child) = (app.root.clone(), app.subproject("Child").await);
+    let reader = caller(&app, &root, &["introspection"]).await;
+    let weak = caller(&app, &root, &["chat"]).await;
+    let (id, secret) = (root.id.to_string(), &root.secret);
+    let credentials = |project: &Project| format!("client_id={}&client_secret={}", project.id, project.secret);
+
+    for who in [&root, &reader] {
+        for form in [
+            format!("token={secret}&{}", credentials(who)),
+            format!("{}&token={secret}&token_type_hint=access_token", credentials(who)),
+            format!("token={secret}&{}", credentials(who).replace('-', "%2D")),
+        ] {
+            let answer = Answer::to(posted(&app, &form)).await;
+            assert_common(&answer, &form);
+            assert_eq!((answer.status, &answer.json()["active"]), (200, &json!(true)), "{form}");
+        }
+    }
+    let foreign = format!("token={secret}&{}", credentials(&child));
+    assert_eq!(Answer::to(posted(&app, &foreign)).await.text, r#"{"active":false}"#);
+
+    let weak = format!("token={secret}&{}", credentials(&weak));
+    assert_error(&Answer::to(posted(&app, &weak)).await, 403, "insufficient_scope", "weak");
+    let good = credentials(&root);
+    for form in [
+        format!("token={secret}"),
+        String::new(),
+        format!("token={secret}&client_id={id}"),
+        format!("token={secret}&client_secret={secret}"),
+        format!("token={secret}&client_id={id}&client_secret="),
+        format!("token={secret}&client_id=&client_secret={secret}"),
+        format!("token={secret}&client_id={id}&client_secret={}", child.secret),
+        format!("token={secret}&client_id={}&client_secret={secret}", child.id),
+        format!("token={secret}&client_id={id}&client_secret={secret}+"),
+        format!("token={secret}&client_id={id}%3A&client_secret={secret}"),
+        format!("token={secret}&client_id={id}&client_secret={secret}%zz"),
+        format!("token={secret}&client_id[]={id}&client_secret={secret}"),
+    ] {
+        let answer = Answer::to(posted(&app, &form)).await;
+        assert_error(&answer, 401, "invalid_client", &form);
+        assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE), "{form}");
+    }
+    for form in [
+        good.clone(),
+        format!("token=&{good}"),
+        format!("token={secret}&token={secret}&{good}"),
+        format!("token={secret}&client_id={id}&{good}"),
+        format!("token={secret}&{good}&client_secret={secret}"),
+        format!("token={secret}&client_secret=&{good}"),
+        format!("token={secret}&{good}&x=%ff"),
+    ] {
+        assert_error(&Answer::to(posted(&app, &form)).await, 400, "invalid_request", &form);
+    }
+    let query = app.request(Method::POST, &format!("{PATH}?x=y")).form(&[("token", secret.as_str())]);
+    assert_error(&Answer::to(query).await, 401, "invalid_client", "nobody, with a query");
+    let query = app.request(Method::POST, &format!("{PATH}?{good}")).form(&[("token", secret.as_str())]);
+    assert_error(&Answer::to(query).await, 401, "invalid_client", "credentials in the query");
+
+    // Both ways at once. A client's id alone proves nothing and is no second way.
+    for form in [format!("token={secret}&{good}"), format!("token={secret}&client_secret={secret}")] {
+        assert_error(
+            &Answer::to(posted(&app, &form).header("authorization", root.authorization())).await,
+            400,
+            "invalid_request",
+            "both",
+        );
+        assert_error(
+            &Answer::to(posted(&app, &form).header("authorization", "Basic junk")).await,
+            401,
+            "invalid_client",
+            "wrong header",
+        );
+        assert_error(
+            &Answer::to(posted(&app, &form).header("authorization", "")).await,
+            401,
+            "invalid_client",
+            "empty header",
+        );
+    }
+    let with_id = format!("token={secret}&client_id={id}&client_secret=");
+    let answer = Answer::to(posted(&app, &with_id).header("authorization", root.authorization())).await;
+    assert_eq!(answer.json()["active"], true);
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_nobody_has_the_bounds_of_every_body(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let options = Options { body_timeout: std::time::Duration::from_millis(300), ..Options::default() };
+    let mut app = App::start_with(backend, options).await;
+    let root = app.root.clone();
+    let credentials = format!("client_id={}&client_secret={}", root.id, root.secret);
+
+    let long = format!("{credentials}&token={}", "a".repeat(65_536));
+    assert_error(&Answer::to(posted(&app, &long)).await, 413, "invalid_request", "long");
+    let most = format!("{credentials}&token={}", "a".repeat(65_536 - credentials.len() - 7));
+    assert_eq!(Answer::to(posted(&app, &most)).await.text, r#"{"active":false}"#);
+
+    let head = |length: &str| {
+        format!(
+            "POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n{length}\r\n\r\n"
+        )
+    };
+    for (case, length, part, status) in [
+        ("announced too long, and nothing of it", "content-length: 65537", "", 413),
+        ("never whole", "content-length: 100", "token=x", 408),
+        ("chunks that never end", "transfer-encoding: chunked", "7\r\ntoken=x\r\n", 408),
+    ] {
+        let mut client = Raw::connect(&app).await;
+        client.send(head(length) + part).await;
+        assert_error(&client.answer().await.unwrap(), status, "invalid_request", case);
+    }
+    // Of every other request without a credential nothing is read: the answer does not wait for the body.
+    for kind in ["application/json", "text/plain"] {
+        let mut client = Raw::connect(&app).await;
+        client.send(head("content-length: 100").replace("application/x-www-form-urlencoded", kind)).await;
+        assert_error(&client.answer().await.unwrap(), 401, "invalid_client", kind);
+    }
+    app.stop().await;
+}

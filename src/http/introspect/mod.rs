@@ -1,5 +1,7 @@
 //! `/oauth/introspect` (RFC 7662): what a token is, for those who were handed one.
 
+mod client;
+
 use actix_web::{
     HttpRequest,
     web::{Data, Json},
@@ -7,15 +9,20 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{MAY_INTROSPECT, authenticate::prove, body::Body, dialect::OauthError};
+pub(super) use client::authenticate;
+
+use self::client::Client;
+use super::{body::Body, dialect::OauthError};
 use crate::{
-    domain::{Raw, Schema},
+    domain::{Fields, Raw, Schema},
     error::Error,
-    service::{Caller, Granted, Service},
+    service::{Granted, Service},
 };
 
 const TOKEN: &str = "token";
-const FIELDS: Schema = Schema { single: &[TOKEN], repeated: &[] };
+const CLIENT_ID: &str = "client_id";
+const CLIENT_SECRET: &str = "client_secret";
+const FIELDS: Schema = Schema { single: &[TOKEN, CLIENT_ID, CLIENT_SECRET], repeated: &[] };
 
 /// The token to look up.
 #[derive(ToSchema)]
@@ -63,12 +70,15 @@ pub(super) struct Introspection {
 ///
 /// The caller's own token needs the permission `introspection` or `management`. It sees the tokens of its project and
 /// of the subprojects of that. Every other token is `{"active":false}`.
+///
+/// The caller sends its project id and secret by HTTP Basic, plain or form-encoded (RFC 6749, section 2.3.1). Without an
+/// `Authorization` header, it may send them as `client_id` and `client_secret` in the form.
 #[utoipa::path(
     post, path = "/oauth/introspect", operation_id = "introspect", tag = "Verification", security(("basic" = [])),
     request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The properties of the token.", body = Introspection),
-        (status = 400, description = "The form does not contain exactly one token, is not a form, or the request has a query.", body = OauthError),
+        (status = 400, description = "The form does not contain exactly one token, has a field twice or is not a form; the request has a query, or credentials in both the header and the form.", body = OauthError),
         (status = 401, description = "The credentials are missing, malformed or wrong.", body = OauthError),
         (status = 403, description = "The caller's token holds neither permission.", body = OauthError),
         (status = 408, description = "The body did not arrive in time.", body = OauthError),
@@ -80,21 +90,27 @@ pub(super) struct Introspection {
 pub(super) async fn answer(
     request: HttpRequest,
     service: Data<Service>,
-    _: Caller,
+    client: Client,
     body: Body,
 ) -> Result<Json<Introspection>, Error> {
     // Queries are written down everywhere, and what is looked up here is a secret.
     if !request.query_string().is_empty() {
         return Err(Error::MalformedBody("send the token in the request body, not in the query".to_owned()));
     }
-    let fields = body.form(&FIELDS).await?;
-    let Some(Raw::Text(secret)) = fields.get(TOKEN).filter(|raw| **raw != Raw::Text(String::new())) else {
+    let (caller, fields) = client.form(&service, body).await?;
+    let Some(secret) = text(&fields, TOKEN) else {
         return Err(Error::MalformedBody("the form must contain exactly one token".to_owned()));
     };
-    // Whoever was let in before the body had arrived may be dead by now, and what follows is read, not written.
-    let caller = prove(&request, &MAY_INTROSPECT).await?;
     let found = service.introspect(&caller, secret).await?;
     Ok(Json(found.map_or_else(Introspection::default, |granted| active(&service, &granted))))
+}
+
+/// A field of the form. One that is empty counts as absent (RFC 6749, section 3.2).
+fn text<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
+    match fields.get(name) {
+        Some(Raw::Text(text)) if !text.is_empty() => Some(text),
+        _ => None,
+    }
 }
 
 fn active(service: &Service, granted: &Granted) -> Introspection {
