@@ -213,7 +213,9 @@ fn refused(refusal: &Refusal, catalogue: &Catalogue, sent: &HeaderMap) -> Respon
     if status == StatusCode::UNAUTHORIZED {
         let is_wrong = authorization::is_bearer(sent);
         let bearer = if is_wrong { WRONG_BEARER_CHALLENGE } else { BEARER_CHALLENGE };
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        if !dialect::is_of_a_script(sent) {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(bearer));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {

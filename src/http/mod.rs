@@ -61,7 +61,9 @@ const AUTH: &str = "/auth";
 
 /// Every other route. `tests/it/http/routes.rs` walks the same table with every kind of wrong credential.
 fn routes(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/livez").route(get().to(health::livez)))
+    app.service(web::resource("/").route(get().to(docs::home)))
+        .service(web::resource("/favicon.ico").route(get().to(docs::favicon)))
+        .service(web::resource("/livez").route(get().to(health::livez)))
         .service(web::resource("/readyz").route(get().to(health::readyz)))
         .service(web::resource("/openapi.json").route(get().to(openapi::document)))
         .service(web::resource("/docs").route(get().to(docs::page)))

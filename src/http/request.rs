@@ -131,8 +131,11 @@ impl Identified {
         }
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.0);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // The page for people has files that may be kept. Nothing else says so.
+        if !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use actix_web::{App, Error, dev::AppConfig, web};
 use super::{
     Settings,
     connection::{Patience, Socket},
+    docs::Site,
     door::Door,
     openapi::Written,
     routes,
@@ -36,6 +37,7 @@ pub async fn serve(
     let service = web::Data::from(service);
     let shared = web::Data::new(settings.clone());
     let document = web::Data::new(Written::new(service.catalogue()));
+    let site = web::Data::new(Site::new());
     let patience = Patience { head: settings.header_timeout, idle: settings.keep_alive + settings.header_timeout };
     let server = Server::build()
         .workers(settings.workers)
@@ -52,6 +54,7 @@ pub async fn serve(
                 .app_data(service.clone())
                 .app_data(shared.clone())
                 .app_data(document.clone())
+                .app_data(site.clone())
                 .configure(routes);
             let door = actix_service::apply(Door(service.clone()), app).map_err(|error: Error| error.error_response());
             let stopping = stopping.clone();

@@ -11,7 +11,7 @@ use actix_web::{
     dev::ServiceResponse,
     http::{
         StatusCode,
-        header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ALLOW, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     web::Data,
 };
@@ -25,6 +25,14 @@ use crate::error::Error;
 
 /// How a client is told to prove itself (RFC 7617).
 pub(super) const CHALLENGE: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
+
+const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// Whether a page's script asks and says so. At a Basic challenge the browser would open a sign-in box of its own over the
+/// page, and the script would wait for it.
+pub(super) fn is_of_a_script(headers: &HeaderMap) -> bool {
+    headers.get(X_REQUESTED_WITH).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"XMLHttpRequest"))
+}
 
 /// What a renderer may use.
 struct Context<'r> {
@@ -72,7 +80,7 @@ fn finish(
     };
     let mut response = say(error, &context);
     match response.status() {
-        StatusCode::UNAUTHORIZED => {
+        StatusCode::UNAUTHORIZED if !is_of_a_script(request.headers()) => {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

@@ -39,7 +39,7 @@ fn routes() -> Vec<(String, String)> {
     let mut found: Vec<_> = found
         .into_iter()
         // The page's own files are no part of the API.
-        .filter(|(path, _)| path != "/docs/{file}")
+        .filter(|(path, _)| !["/docs/{file}", "/", "/favicon.ico"].contains(&path.as_str()))
         .map(|(path, method)| (parameter(&path), method))
         .collect();
     // The door itself answers it, whatever the method: the document shows one.
@@ -63,6 +63,9 @@ async fn the_document_and_the_routes_name_the_same_calls() {
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(documented, routes());
+    let tags = document["tags"].as_array().unwrap();
+    let compatibility = tags.iter().find(|tag| tag["name"] == "Compatibility").unwrap();
+    assert!(compatibility["description"].as_str().unwrap().contains("`/2010-04-01`"), "the second base is named");
     app.stop().await;
 }
 
@@ -102,9 +105,10 @@ async fn the_page_for_people_loads_nothing_from_another_host() {
     let page = Answer::to(app.request(Method::GET, "/docs")).await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let links: Vec<&str> = page.text.split(['"', '\'']).filter(|part| part.starts_with("docs/")).collect();
-    assert_eq!(links, ["docs/swagger-ui.css", "docs/swagger-ui-bundle.js", "docs/start.js"]);
+    let plain: Vec<String> = links.iter().map(|link| without_hash(link)).collect();
+    assert_eq!(plain, ["docs/swagger-ui.css", "docs/page.css", "docs/swagger-ui-bundle.js", "docs/start.js"]);
     assert!(!page.text.contains("//"), "{}", page.text);
-    for code in ["20404", "10003", "page_token_is_invalid", "only_subprojects_can_be_deleted"] {
+    for code in ["20404", "10003", "page_token_is_invalid", "page_token_required", "unknown_parameter"] {
         assert!(page.text.contains(&format!("id=\"error-{code}\"")), "errors link to {code}");
     }
     for path in ["docs"].into_iter().chain(links) {
@@ -117,8 +121,116 @@ async fn the_page_for_people_loads_nothing_from_another_host() {
         assert_eq!(answer.header("cross-origin-opener-policy"), None, "{path}");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("http") && !policy.contains('*'), "{policy}");
+        let kept = if path == "docs" { "no-store" } else { "public, max-age=31536000, immutable" };
+        assert_eq!(answer.header("cache-control"), Some(kept), "{path}");
     }
-    assert_eq!(Answer::to(app.request(Method::GET, "/docs/x.js")).await.status, 404);
+    for gone in ["/docs/x.js", "/docs/start.js", "/docs/swagger-ui.css", "/docs/start.00000000.js"] {
+        let answer = Answer::to(app.request(Method::GET, gone)).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (404, Some("no-store")), "{gone}");
+    }
+    app.stop().await;
+}
+
+/// `docs/start.0a1b2c3d.js` is `docs/start.js`.
+fn without_hash(link: &str) -> String {
+    let (rest, extension) = link.rsplit_once('.').unwrap();
+    let (stem, hash) = rest.rsplit_once('.').unwrap();
+    assert!(hash.len() == 8 && hash.bytes().all(|digit| digit.is_ascii_hexdigit()), "{link}");
+    format!("{stem}.{extension}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_files_are_compressed_for_those_who_take_it() {
+    use std::io::Read;
+
+    let mut app = App::start(Backend::Sqlite).await;
+    let page = Answer::to(app.request(Method::GET, "/docs")).await.text;
+    let bundle = page.split('"').find(|part| part.starts_with("docs/swagger-ui-bundle.")).unwrap().to_owned();
+    let get = async |accepted: Option<&str>| {
+        let mut request = app.request(Method::GET, &format!("/{bundle}"));
+        if let Some(accepted) = accepted {
+            request = request.header("accept-encoding", accepted);
+        }
+        let response = request.send().await.unwrap();
+        let encoding = response.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(response.headers()["vary"], "Accept-Encoding");
+        assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
+        (encoding, response.bytes().await.unwrap())
+    };
+
+    let (encoding, plain) = get(None).await;
+    assert_eq!(encoding, None);
+    for accepted in ["gzip", "gzip, deflate, br, zstd", "GZIP;q=0.5"] {
+        let (encoding, packed) = get(Some(accepted)).await;
+        assert_eq!(encoding.as_deref(), Some("gzip"), "{accepted}");
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+
+        assert_eq!(unpacked, plain, "{accepted}");
+        assert!(packed.len() * 3 < plain.len(), "{} of {} bytes", packed.len(), plain.len());
+    }
+    for refused in ["identity", "gzip;q=0", "br", "br, *", "", "gzip;q=x", "*;q=0"] {
+        assert_eq!(get(Some(refused)).await, (None, plain.clone()), "{refused:?}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_address_leads_to_the_page() {
+    let mut app = App::start(Backend::Sqlite).await;
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+
+    for method in [Method::GET, Method::HEAD] {
+        let answer = Answer::to(client.request(method, app.url("/"))).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("docs")));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    let followed = Answer::to(app.request(Method::GET, "/")).await;
+    assert_eq!((followed.status, followed.text.contains("<title>Tokensmith API</title>")), (200, true));
+    assert_eq!(Answer::to(app.request(Method::POST, "/")).await.status, 405);
+
+    let icon = Answer::to(app.request(Method::GET, "/favicon.ico")).await;
+    assert_eq!((icon.status, icon.header("content-type")), (200, Some("image/svg+xml")));
+    assert!(icon.text.starts_with("<svg") && icon.text.len() < 1024, "{}", icon.text);
+    app.stop().await;
+}
+
+#[rstest::rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pages_script_gets_no_basic_challenge(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let mut app = App::start(backend).await;
+    let page = Answer::to(app.request(Method::GET, "/docs")).await.text;
+    let start = page.split('"').find(|part| part.starts_with("docs/start.")).unwrap().to_owned();
+    let script = Answer::to(app.request(Method::GET, &format!("/{start}"))).await.text;
+    assert!(script.contains("request.headers['X-Requested-With'] = 'XMLHttpRequest'"), "{script}");
+    assert!(script.contains("requestInterceptor"), "{script}");
+
+    for path in ["/api/projects", "/2010-04-01/Accounts", "/api/laml/2010-04-01/Accounts", "/oauth/introspect", "/auth"]
+    {
+        for credential in [None, Some("Basic junk")] {
+            let ask = |header: Option<&str>| {
+                let mut request = app.request(Method::GET, path);
+                for (name, value) in [("authorization", credential), ("x-requested-with", header)] {
+                    if let Some(value) = value {
+                        request = request.header(name, value);
+                    }
+                }
+                Answer::to(request)
+            };
+            for said in ["XMLHttpRequest", "xmlhttprequest"] {
+                let answer = ask(Some(said)).await;
+                let challenges = answer.headers.iter().filter(|(name, _)| name == "www-authenticate");
+                assert_eq!(answer.status, 401, "{path}");
+                assert!(challenges.clone().all(|(_, value)| !value.starts_with("Basic")), "{path}");
+                assert_eq!(challenges.count(), usize::from(path == "/auth"), "{path}");
+            }
+            for said in [None, Some(""), Some("com.example.app")] {
+                let answer = ask(said).await;
+                let first = answer.headers.iter().find(|(name, _)| name == "www-authenticate").unwrap();
+                assert!(first.1.starts_with("Basic"), "{path} {said:?}");
+            }
+        }
+    }
     app.stop().await;
 }
 

@@ -23,6 +23,8 @@ const COMPATIBILITY_ROUTES: Routes = &[
 
 /// The routes that ask for no credential.
 const OPEN_ROUTES: Routes = &[
+    ("/", &[Method::GET]),
+    ("/favicon.ico", &[Method::GET]),
     ("/livez", &[Method::GET]),
     ("/readyz", &[Method::GET]),
     ("/openapi.json", &[Method::GET]),
@@ -280,9 +282,21 @@ async fn nothing_else_is_served_and_below_the_base_401_comes_first(
         }
     }
 
-    for path in
-        ["/", "/api", "/api/laml", "/api/laml/2010-04-01x/Accounts", "/docs/", "/livez/", "/livez.json", "//livez"]
-    {
+    for path in [
+        "/api",
+        "/api/laml",
+        "/api/laml/2010-04-01x/Accounts",
+        "/2010-04-01x/Accounts",
+        "/2010-04-01.json",
+        "/2010-04",
+        "/laml/2010-04-01/Accounts",
+        "//2010-04-01/Accounts",
+        "/docs/",
+        "/favicon.ico/",
+        "/livez/",
+        "/livez.json",
+        "//livez",
+    ] {
         for method in METHODS.iter().filter(|method| **method != Method::HEAD) {
             let case = format!("{method} {path}");
             let answer = Answer::to(app.request(method.clone(), path).header("x-request-id", "kept")).await;
@@ -308,7 +322,7 @@ async fn health_is_told_to_everyone_and_head_answers_where_get_does(
 ) {
     let mut app = App::start(backend).await;
 
-    for ((path, _), body) in OPEN_ROUTES[..2].iter().zip([r#"{"status":"alive"}"#, r#"{"status":"ready"}"#]) {
+    for ((path, _), body) in OPEN_ROUTES[2..4].iter().zip([r#"{"status":"alive"}"#, r#"{"status":"ready"}"#]) {
         for credential in [None, Some("Basic junk")] {
             let request = |method: Method| {
                 let request = app.request(method, path);
