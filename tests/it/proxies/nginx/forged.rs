@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::{Front, assert_refused, token};
 use crate::{
     proxies::TOLD,
-    support::{Answer, App, Backend, Raw},
+    support::{Answer, App, Backend, Options, Raw},
 };
 
 /// What a client writes there. No honest value holds it.
@@ -187,6 +187,79 @@ async fn a_backends_own_refusals_are_its_own() {
         assert_eq!(answer.header("www-authenticate"), Some("Negotiate"), "{status}");
         assert_eq!(answer.header("retry-after"), None, "{status}");
         front.backend.only();
+    }
+    app.stop().await;
+}
+
+/// The host that the recipe gives the service's own API.
+const OWN: &str = "tokens.example.com";
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_does_not_choose_what_links_begin_with(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    // No public_url, and nginx is believed: links are made from what it says.
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let mut app = App::start_with(backend, Options { trusted_proxies, ..Options::default() }).await;
+    let front = Front::asking(app.address);
+    let root = app.root.clone();
+
+    for forged in [
+        "",
+        "X-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\n",
+        "x-forwarded-host: evil.example\r\nX-Forwarded-Host: evil.example\r\nx-forwarded-proto: javascript\r\n",
+        "X-Forwarded-Host:\r\nForwarded: host=evil.example;proto=https\r\n",
+        "Connection: X-Forwarded-Host, X-Forwarded-Proto\r\n",
+    ] {
+        let mut raw = Raw::to(front.nginx.address()).await;
+        let authorization = root.authorization();
+        raw.send(format!(
+            "GET /api/projects HTTP/1.1\r\nHost: {OWN}\r\nAuthorization: {authorization}\r\n{forged}\r\n"
+        ))
+        .await;
+        let answer = raw.answer().await.unwrap();
+
+        let expected = format!("http://{OWN}/api/projects?page_number=0&page_size=50");
+        assert_eq!(answer.json()["links"]["first"], expected, "{forged}");
+        assert!(!answer.text.contains("evil"), "{forged}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_own_pages_are_behind_the_recipe_and_nothing_else() {
+    let mut app = App::start(Backend::Sqlite).await;
+    let front = Front::asking(app.address);
+    let root = app.root.clone();
+    let ask = |method: Method, path: &str| front.request(method, path).header("host", OWN);
+
+    for path in ["/docs", "/openapi.json", "/favicon.ico"] {
+        assert_eq!(Answer::to(ask(Method::GET, path)).await.status, 200, "{path}");
+    }
+    let page = Answer::to(ask(Method::GET, "/docs")).await.text;
+    for file in page.split('"').filter(|part| part.starts_with("docs/")) {
+        let answer = Answer::to(ask(Method::GET, &format!("/{file}"))).await;
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=31536000, immutable"), "{file}");
+    }
+    let mut raw = Raw::to(front.nginx.address()).await;
+    raw.send(format!("GET / HTTP/1.1\r\nHost: {OWN}\r\n\r\n")).await;
+    let home = raw.answer().await.unwrap();
+    assert_eq!((home.status, home.header("location")), (303, Some("docs")));
+
+    let authorization = root.authorization();
+    for path in ["/api/projects", "/api/laml/2010-04-01/Accounts.json", "/2010-04-01/Accounts.json"] {
+        let answer = Answer::to(ask(Method::GET, path).header("authorization", &authorization)).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    let token = [("token", &root.secret)];
+    let introspected = ask(Method::POST, "/oauth/introspect").header("authorization", &authorization).form(&token);
+    assert_eq!(Answer::to(introspected).await.json()["active"], true);
+
+    for path in ["/auth", "/auth/x", "/livez", "/readyz", "/metrics", "/oauth/", "/oauth/introspect/", "/docsx"] {
+        let answer = Answer::to(ask(Method::GET, path).header("authorization", &authorization)).await;
+        assert_eq!(answer.header("x-request-id"), None, "{path} reached the service");
+        assert!(matches!(answer.status, 301 | 404), "{path}: {}", answer.status);
     }
     app.stop().await;
 }
