@@ -87,6 +87,7 @@ async fn bench(database: &str, store: Arc<dyn Store>) {
         shutdown_timeout: Duration::from_secs(1),
         public_url: url.clone(),
         trusted_proxies: Vec::new(),
+        region_preference: "us".to_owned(),
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(http::serve(listener, service, settings, async move {

@@ -126,5 +126,6 @@ fn settings(config: &Config) -> Settings {
         shutdown_timeout: server.shutdown_timeout.get(),
         public_url: server.public_url.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
+        region_preference: config.signalwire.region_preference.as_str().to_owned(),
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 pub use database_url::DatabaseUrl;
 use serde::Serialize;
-pub use values::{Duration, HashingProfile, LogFormat, LogLevel, PreviousKey, ServerKey};
+pub use values::{Duration, HashingProfile, LogFormat, LogLevel, PreviousKey, RegionPreference, ServerKey};
 
 use crate::domain::Catalogue;
 use sources::Sources;
@@ -32,6 +32,7 @@ pub struct Config {
     pub hashing: Hashing,
     pub permissions: Permissions,
     pub limits: Limits,
+    pub signalwire: Signalwire,
     pub log: Log,
 }
 
@@ -96,6 +97,12 @@ pub struct Permissions {
 pub struct Limits {
     pub tokens_per_project: u64,
     pub body_bytes: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "config/default.toml explains each key")]
+pub struct Signalwire {
+    pub region_preference: RegionPreference,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -192,6 +199,7 @@ impl Config {
                 tokens_per_project: sources.number("limits.tokens_per_project", 1, 1_000_000_000)?,
                 body_bytes: sources.number("limits.body_bytes", 1024, 16 * 1024 * 1024)?,
             },
+            signalwire: Signalwire { region_preference: sources.get("signalwire.region_preference")? },
             log: Log { format: sources.get("log.format")?, level: sources.get("log.level")? },
         };
         config.judge_together(&sources)?;

@@ -233,6 +233,27 @@ impl Setting for HashingProfile {
     }
 }
 
+/// What answers say of where a project would rather be served from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RegionPreference(String);
+
+impl RegionPreference {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for RegionPreference {
+    const EXPECTED: &'static str = "1 to 64 visible ASCII characters such as \"us\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        ((1..=64).contains(&text.len()) && is_visible).then(|| Self(text.to_owned()))
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -18,7 +18,7 @@ pub struct Project {
     pub name: Name,
     /// The root project that it belongs to; `None` for a root.
     pub parent: Option<ProjectId>,
-    /// Kept for the platform: where it would rather be served from.
+    /// Kept for the platform: where it would rather be served from; `None` where it is as configured for all.
     pub region_preference: Option<String>,
     /// Kept for the platform: whether recordings need credentials.
     pub protect_recordings: bool,
@@ -49,6 +49,11 @@ impl Project {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Its region preference, or the one that holds for projects without their own.
+    pub fn region<'r>(&'r self, otherwise: &'r str) -> &'r str {
+        self.region_preference.as_deref().unwrap_or(otherwise)
     }
 
     /// The fields of the REST API's requests that make and change a project.

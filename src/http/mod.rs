@@ -24,8 +24,9 @@ mod unread;
 
 use std::time::Duration;
 
-use actix_web::{Resource, guard, middleware::from_fn, web};
+use actix_web::{Resource, dev::HttpServiceFactory, guard, middleware::from_fn, web};
 
+use compatibility::Base;
 pub use server::serve;
 
 use crate::{domain::MANAGEMENT, error::Error};
@@ -51,10 +52,15 @@ pub struct Settings {
     pub public_url: String,
     /// Proxies whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// What answers say of a project that has no region preference of its own.
+    pub region_preference: String,
 }
 
 /// SignalWire's compatibility API.
 const COMPATIBILITY: &str = "/api/laml/2010-04-01";
+
+/// Its second name, which SignalWire's SDKs and Twilio's ask for. Links in an answer keep the name that was asked.
+const COMPATIBILITY_OF_SDKS: &str = "/2010-04-01";
 
 /// Forward-auth, here and at every path below, with any method. The door answers it before it looks for a route.
 const AUTH: &str = "/auth";
@@ -110,32 +116,36 @@ fn routes(app: &mut web::ServiceConfig) {
                 )
                 .default_service(web::to(unknown_path)),
         )
-        .service(
-            web::scope(COMPATIBILITY)
-                .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))
-                .wrap(from_fn(dialect::compatibility))
-                .service(
-                    compatibility_resource("/Accounts")
-                        .route(get().to(compatibility::accounts::list))
-                        .route(web::post().to(compatibility::accounts::create)),
-                )
-                .service(
-                    compatibility_resource("/Accounts/{project}")
-                        .route(get().to(compatibility::accounts::show))
-                        .route(web::post().to(compatibility::accounts::update)),
-                )
-                .service(
-                    compatibility_resource("/Accounts/{project}/tokens")
-                        .route(web::post().to(compatibility::tokens::create)),
-                )
-                .service(
-                    compatibility_resource("/Accounts/{project}/tokens/{token}")
-                        .route(web::patch().to(compatibility::tokens::update))
-                        .route(web::delete().to(compatibility::tokens::delete)),
-                )
-                .default_service(web::to(unknown_path)),
-        )
+        .service(compatibility_scope(COMPATIBILITY))
+        .service(compatibility_scope(COMPATIBILITY_OF_SDKS))
         .default_service(web::to(unknown_path));
+}
+
+/// The compatibility API below one of its names. All of it needs `management`.
+fn compatibility_scope(base: &'static str) -> impl HttpServiceFactory {
+    web::scope(base)
+        .app_data(Base(base))
+        .wrap(from_fn(|request, next| authenticate::needs(MANAGEMENT, request, next)))
+        .wrap(from_fn(dialect::compatibility))
+        .service(
+            compatibility_resource("/Accounts")
+                .route(get().to(compatibility::accounts::list))
+                .route(web::post().to(compatibility::accounts::create)),
+        )
+        .service(
+            compatibility_resource("/Accounts/{project}")
+                .route(get().to(compatibility::accounts::show))
+                .route(web::post().to(compatibility::accounts::update)),
+        )
+        .service(
+            compatibility_resource("/Accounts/{project}/tokens").route(web::post().to(compatibility::tokens::create)),
+        )
+        .service(
+            compatibility_resource("/Accounts/{project}/tokens/{token}")
+                .route(web::patch().to(compatibility::tokens::update))
+                .route(web::delete().to(compatibility::tokens::delete)),
+        )
+        .default_service(web::to(unknown_path))
 }
 
 /// Each path of the compatibility API is served as `X`, `X/` and `X.json`. The last comes first here, because a

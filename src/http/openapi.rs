@@ -42,7 +42,7 @@ use crate::domain::Catalogue;
     tags(
         (name = "Tokens", description = "Tokens of the caller's project and of its subprojects."),
         (name = "Projects", description = "The caller's project and its subprojects."),
-        (name = "Compatibility", description = "SignalWire's compatibility API. Each path also works with `.json` or with a slash appended."),
+        (name = "Compatibility", description = "SignalWire's compatibility API. Its base `/api/laml/2010-04-01` has a second name, `/2010-04-01`, which some SDKs use: every path works under both, and links keep the name that was used. Each path also works with `.json` or with a slash appended."),
         (name = "Verification", description = "Verifies a token, for reverse proxies and for services that receive one."),
         (name = "Service", description = "Health, and this document. These calls need no credentials."),
     ),

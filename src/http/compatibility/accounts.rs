@@ -10,11 +10,12 @@ use actix_web::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Base;
 use crate::{
     domain::{List, NewProject, Project, ProjectChange, Schema, SecretText, SigningKey},
     error::{Error, Field},
     http::{
-        COMPATIBILITY,
+        Settings,
         body::Body,
         dialect::Flat,
         openapi::{CompatibilityBodyErrors, CompatibilityErrors},
@@ -58,8 +59,9 @@ pub(in crate::http) struct AccountBody {
     /// The sid of the parent. For a root account, its own sid.
     #[schema(format = Uuid, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     owner_account_sid: String,
-    #[schema(required = true)]
-    region_preference: Option<String>,
+    /// What the operator configured.
+    #[schema(example = "us")]
+    region_preference: String,
     #[schema(example = "/api/laml/2010-04-01/Accounts/3e4f5a6b-7c8d-4e9f-8a1b-2c3d4e5f6a7b")]
     uri: String,
     subproject: bool,
@@ -70,47 +72,49 @@ pub(in crate::http) struct AccountBody {
     subresource_uris: Subresources,
 }
 
-/// The resources below an account. This service has only one of them, and a client must not be sent to the others.
+/// The resources below an account, as they are published: a text or null for each, because strict clients read no other
+/// type, and `tokens`, which is ours. But for `tokens` the texts lead to 404: this service has none of these resources.
 struct Subresources {
-    tokens: String,
+    account: String,
 }
 
-const ELSEWHERE: [&str; 20] = [
-    "addresses",
-    "available_phone_numbers",
-    "applications",
-    "authorized_connect_apps",
-    "calls",
-    "conferences",
-    "connect_apps",
-    "incoming_phone_numbers",
-    "keys",
-    "notifications",
-    "outgoing_caller_ids",
-    "queues",
-    "recordings",
-    "sandbox",
-    "sip",
-    "short_codes",
-    "messages",
-    "transcriptions",
-    "usage",
-    "tokens",
+/// The names, in the published order, each with the end of its path.
+const RESOURCES: [(&str, Option<&str>); 20] = [
+    ("addresses", None),
+    ("available_phone_numbers", Some("AvailablePhoneNumbers")),
+    ("applications", Some("Applications")),
+    ("authorized_connect_apps", None),
+    ("calls", Some("Calls")),
+    ("conferences", Some("Conferences")),
+    ("connect_apps", None),
+    ("incoming_phone_numbers", Some("IncomingPhoneNumbers")),
+    ("keys", None),
+    ("notifications", None),
+    ("outgoing_caller_ids", None),
+    ("queues", Some("Queues")),
+    ("recordings", Some("Recordings")),
+    ("sandbox", None),
+    ("sip", None),
+    ("short_codes", None),
+    ("messages", Some("Messages")),
+    ("transcriptions", Some("Transcriptions")),
+    ("usage", None),
+    ("tokens", Some("tokens")),
 ];
 
 impl Serialize for Subresources {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(ELSEWHERE.len()))?;
-        for name in ELSEWHERE {
-            map.serialize_entry(name, &(name == "tokens").then_some(&self.tokens))?;
+        let mut map = serializer.serialize_map(Some(RESOURCES.len()))?;
+        for (name, path) in RESOURCES {
+            map.serialize_entry(name, &path.map(|path| format!("{}/{path}", self.account)))?;
         }
         map.end()
     }
 }
 
 impl AccountBody {
-    fn new(project: &Project, signing_key: Option<&SigningKey>) -> Self {
-        let uri = format!("{COMPATIBILITY}/Accounts/{}", project.id);
+    fn new(base: &str, settings: &Settings, project: &Project, signing_key: Option<&SigningKey>) -> Self {
+        let uri = format!("{base}/Accounts/{}", project.id);
         Self {
             sid: project.id.to_string(),
             friendly_name: project.name.as_str().to_owned(),
@@ -120,8 +124,8 @@ impl AccountBody {
             date_updated: project.updated_at.to_rfc2822(),
             r#type: "Full",
             owner_account_sid: project.parent.unwrap_or(project.id).to_string(),
-            region_preference: project.region_preference.clone(),
-            subresource_uris: Subresources { tokens: format!("{uri}/tokens") },
+            region_preference: project.region(&settings.region_preference).to_owned(),
+            subresource_uris: Subresources { account: uri.clone() },
             uri,
             subproject: project.is_subproject(),
             signing_key: signing_key.map(SigningKey::reveal),
@@ -189,7 +193,9 @@ pub(in crate::http) struct ListAccounts {
 )]
 pub(in crate::http) async fn list(
     service: Data<Service>,
+    settings: Data<Settings>,
     caller: Caller,
+    Base(base): Base,
     request: HttpRequest,
 ) -> Result<Json<AccountPage>, Error> {
     let query = Query::lenient(&request, &QUERY)?;
@@ -198,7 +204,7 @@ pub(in crate::http) async fn list(
     let paging = Paging::judge(&query, paging::COMPATIBILITY, list, Vec::new())?;
     let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
     let queries = paging.queries(&page);
-    let uri = |query: String| format!("{COMPATIBILITY}/Accounts?{query}");
+    let uri = |query: String| format!("{base}/Accounts?{query}");
     Ok(Json(AccountPage {
         uri: uri(queries.this),
         first_page_uri: uri(queries.first),
@@ -206,7 +212,7 @@ pub(in crate::http) async fn list(
         previous_page_uri: queries.previous.map(uri),
         page: paging.number,
         page_size: paging.size,
-        accounts: page.rows.iter().map(|project| AccountBody::new(project, None)).collect(),
+        accounts: page.rows.iter().map(|project| AccountBody::new(base, &settings, project, None)).collect(),
     }))
 }
 
@@ -219,11 +225,17 @@ pub(in crate::http) async fn list(
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
     responses((status = 201, description = "The account, with its signing key.", body = AccountBody, headers(("Location" = String, description = "The path of the account."))), (status = 422, description = "The friendly name is not valid (20002), or the parent is a subproject itself (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
-pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body: Body) -> Result<HttpResponse, Error> {
+pub(in crate::http) async fn create(
+    service: Data<Service>,
+    settings: Data<Settings>,
+    caller: Caller,
+    Base(base): Base,
+    body: Body,
+) -> Result<HttpResponse, Error> {
     let fields = body.form_or_json(&Project::ACCOUNT_FIELDS).await?;
     let new = NewProject::judge_account(&fields)?;
     let (project, key) = service.create_subproject(&caller, new).await?;
-    let account = AccountBody::new(&project, Some(&key));
+    let account = AccountBody::new(base, &settings, &project, Some(&key));
     Ok(HttpResponse::Created().insert_header((LOCATION, account.uri.as_str())).json(account))
 }
 
@@ -235,10 +247,12 @@ pub(in crate::http) async fn create(service: Data<Service>, caller: Caller, body
 )]
 pub(in crate::http) async fn show(
     service: Data<Service>,
+    settings: Data<Settings>,
+    Base(base): Base,
     AtProject(reach): AtProject,
 ) -> Result<Json<AccountBody>, Error> {
     let project = service.find_project(reach).await?;
-    Ok(Json(AccountBody::new(&project, None)))
+    Ok(Json(AccountBody::new(base, &settings, &project, None)))
 }
 
 /// Rename an account.
@@ -250,11 +264,13 @@ pub(in crate::http) async fn show(
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
+    settings: Data<Settings>,
+    Base(base): Base,
     AtProject(reach): AtProject,
     body: Body,
 ) -> Result<Json<AccountBody>, Error> {
     let fields = body.of_update().form_or_json(&Project::ACCOUNT_FIELDS).await?;
     let change = ProjectChange::rename(NewProject::judge_account(&fields)?.name);
     let project = service.update_project(reach, &change).await?;
-    Ok(Json(AccountBody::new(&project, None)))
+    Ok(Json(AccountBody::new(base, &settings, &project, None)))
 }

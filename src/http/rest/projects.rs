@@ -16,6 +16,7 @@ use crate::{
     domain::{List, NewProject, Project, ProjectChange, Schema, SecretText, SigningKey},
     error::{Error, Field},
     http::{
+        Settings,
         body::Body,
         links::Base,
         openapi::{RestBodyErrors, RestErrors},
@@ -45,8 +46,9 @@ pub(in crate::http) struct ProjectBody {
     parent_project_id: Option<String>,
     /// Whether it has a parent.
     subproject: bool,
-    #[schema(required = true)]
-    region_preference: Option<String>,
+    /// What the operator configured.
+    #[schema(example = "us")]
+    region_preference: String,
     protect_recordings: bool,
     protect_message_media: bool,
     protect_fax_media: bool,
@@ -62,13 +64,13 @@ pub(in crate::http) struct ProjectBody {
 }
 
 impl ProjectBody {
-    fn new(project: &Project, signing_key: Option<&SigningKey>) -> Self {
+    fn new(settings: &Settings, project: &Project, signing_key: Option<&SigningKey>) -> Self {
         Self {
             id: project.id.to_string(),
             name: project.name.as_str().to_owned(),
             parent_project_id: project.parent.map(|id| id.to_string()),
             subproject: project.is_subproject(),
-            region_preference: project.region_preference.clone(),
+            region_preference: project.region(&settings.region_preference).to_owned(),
             protect_recordings: project.protect_recordings,
             protect_message_media: project.protect_message_media,
             protect_fax_media: project.protect_fax_media,
@@ -161,6 +163,7 @@ pub(in crate::http) struct ListProjects {
 )]
 pub(in crate::http) async fn list(
     service: Data<Service>,
+    settings: Data<Settings>,
     caller: Caller,
     Base(base): Base,
     request: HttpRequest,
@@ -171,7 +174,10 @@ pub(in crate::http) async fn list(
     let paging = Paging::judge(&query, paging::REST, list, Vec::new())?;
     let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
     let links = Links::new(&base, PATH, paging.queries(&page));
-    Ok(Json(ProjectPage { links, data: page.rows.iter().map(|project| ProjectBody::new(project, None)).collect() }))
+    Ok(Json(ProjectPage {
+        links,
+        data: page.rows.iter().map(|project| ProjectBody::new(&settings, project, None)).collect(),
+    }))
 }
 
 /// Create a subproject of the caller's project.
@@ -184,6 +190,7 @@ pub(in crate::http) async fn list(
 )]
 pub(in crate::http) async fn create(
     service: Data<Service>,
+    settings: Data<Settings>,
     caller: Caller,
     Base(base): Base,
     body: Body,
@@ -192,7 +199,11 @@ pub(in crate::http) async fn create(
     let new = NewProject::judge(&fields)?;
     let (project, key) = service.create_subproject(&caller, new).await?;
     let location = format!("{base}{PATH}/{}", project.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(ProjectBody::new(&project, Some(&key))))
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(ProjectBody::new(
+        &settings,
+        &project,
+        Some(&key),
+    )))
 }
 
 /// Show a project.
@@ -203,10 +214,11 @@ pub(in crate::http) async fn create(
 )]
 pub(in crate::http) async fn show(
     service: Data<Service>,
+    settings: Data<Settings>,
     AtProject(reach): AtProject,
 ) -> Result<Json<ProjectBody>, Error> {
     let project = service.find_project(reach).await?;
-    Ok(Json(ProjectBody::new(&project, None)))
+    Ok(Json(ProjectBody::new(&settings, &project, None)))
 }
 
 /// Change a project.
@@ -217,13 +229,14 @@ pub(in crate::http) async fn show(
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
+    settings: Data<Settings>,
     AtProject(reach): AtProject,
     body: Body,
 ) -> Result<Json<ProjectBody>, Error> {
     let fields = body.of_update().json(&Project::FIELDS).await?;
     let change = ProjectChange::judge(&fields)?;
     let project = service.update_project(reach, &change).await?;
-    Ok(Json(ProjectBody::new(&project, None)))
+    Ok(Json(ProjectBody::new(&settings, &project, None)))
 }
 
 /// Delete a subproject with all of its tokens.
@@ -253,8 +266,9 @@ pub(in crate::http) async fn delete(
 )]
 pub(in crate::http) async fn rotate_signing_key(
     service: Data<Service>,
+    settings: Data<Settings>,
     AtProject(reach): AtProject,
 ) -> Result<Json<ProjectBody>, Error> {
     let (project, key) = service.rotate_signing_key(reach).await?;
-    Ok(Json(ProjectBody::new(&project, Some(&key))))
+    Ok(Json(ProjectBody::new(&settings, &project, Some(&key))))
 }

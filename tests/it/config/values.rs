@@ -70,6 +70,7 @@ fn every_address_of_the_loopback_network_is_fine() {
 #[case("permissions.catalogue", &["Swim", "swim,swim", "swim,", "7up", "a b"], "a list of permission names, but ")]
 #[case("limits.tokens_per_project", &["0", "1000000001"], "a whole number from 1 to 1000000000")]
 #[case("limits.body_bytes", &["1023", "16777217", "64k"], "a whole number from 1024 to 16777216")]
+#[case("signalwire.region_preference", &["", "us east", "\u{fc}s", "us\n", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "1 to 64 visible ASCII characters")]
 #[case("log.format", &["pretty", "", "JSON"], "\"text\" or \"json\"")]
 #[case("log.level", &["loud", "", "tokensmith", "tokensmith=loud", "info,swim"], "error, warn, info, debug or trace")]
 fn a_wrong_value_stops_with_key_value_and_what_would_do(

@@ -8,12 +8,12 @@ use super::{
     METHODS, NOBODY, allow, assert_common, assert_refused, credentials::wrong_credentials, rest, sorted, takes,
     with_head,
 };
-use crate::support::{Answer, App, Backend, COMPATIBILITY, Project};
+use crate::support::{Answer, App, Backend, COMPATIBILITY_BASES, Project};
 
 /// Patterns, and the methods that each takes. HEAD is answered where GET is.
 pub(super) type Routes = &'static [(&'static str, &'static [Method])];
 
-/// The routes below the base of the compatibility API. All need `management`.
+/// The routes below both bases of the compatibility API. All need `management`.
 const COMPATIBILITY_ROUTES: Routes = &[
     ("/Accounts", &[Method::GET, Method::POST]),
     ("/Accounts/{project}", &[Method::GET, Method::POST]),
@@ -229,18 +229,21 @@ async fn each_call_is_served_in_all_three_forms_of_its_path(
     let root = app.root.clone();
     let body = serde_json::json!({ "name": "n", "permissions": ["chat"] });
 
-    for suffix in ["", "/", ".json"] {
-        let create = format!("{}{suffix}", root.tokens());
-        let created = Answer::to(app.authorized(Method::POST, &create, &root).json(&body)).await;
-        assert_eq!(created.status, 200, "{create}");
-        assert_common(&created, &create);
+    for base in COMPATIBILITY_BASES {
+        for suffix in ["", "/", ".json"] {
+            let tokens = format!("{base}/Accounts/{}/tokens", root.id);
+            let create = format!("{tokens}{suffix}");
+            let created = Answer::to(app.authorized(Method::POST, &create, &root).json(&body)).await;
+            assert_eq!(created.status, 200, "{create}");
+            assert_common(&created, &create);
 
-        let path = format!("{}{suffix}", root.token(created.json()["id"].as_str().unwrap()));
-        let updated = Answer::to(app.authorized(Method::PATCH, &path, &root).json(&body)).await;
-        let deleted = Answer::to(app.authorized(Method::DELETE, &path, &root)).await;
-        assert_eq!((updated.status, deleted.status), (200, 204), "{path}");
-        assert_common(&updated, &path);
-        assert_common(&deleted, &path);
+            let path = format!("{tokens}/{}{suffix}", created.json()["id"].as_str().unwrap());
+            let updated = Answer::to(app.authorized(Method::PATCH, &path, &root).json(&body)).await;
+            let deleted = Answer::to(app.authorized(Method::DELETE, &path, &root)).await;
+            assert_eq!((updated.status, deleted.status), (200, 204), "{path}");
+            assert_common(&updated, &path);
+            assert_common(&deleted, &path);
+        }
     }
     app.stop().await;
 }
@@ -252,26 +255,32 @@ async fn nothing_else_is_served_and_below_the_base_401_comes_first(
 ) {
     let mut app = App::start(backend).await;
     let root = app.root.clone();
-    let tokens = root.tokens();
-    let token = root.token(&root.token_id);
     let before = app.database.rows().await;
 
-    for path in [
-        format!("{COMPATIBILITY}/"),
-        format!("{COMPATIBILITY}/nothing"),
-        format!("{COMPATIBILITY}/accounts/{}/tokens", root.id),
-        format!("{COMPATIBILITY}/Accounts/{}/Tokens", root.id),
-        format!("{COMPATIBILITY}/accounts"),
-        format!("{COMPATIBILITY}/Accounts//tokens"),
-        format!("{COMPATIBILITY}//Accounts/{}/tokens", root.id),
-        format!("{tokens}//"),
-        format!("{tokens}.json/"),
-        format!("{tokens}.JSON"),
-        format!("{tokens}.xml"),
-        format!("{tokens}.json.json"),
-        format!("{token}//"),
-        format!("{token}/more"),
-    ] {
+    let below = |base: &str| {
+        let tokens = format!("{base}/Accounts/{}/tokens", root.id);
+        let token = format!("{tokens}/{}", root.token_id);
+        [
+            base.to_owned(),
+            format!("{base}/"),
+            format!("{base}/nothing"),
+            format!("{base}/nothing.json"),
+            format!("{base}/accounts/{}/tokens", root.id),
+            format!("{base}/Accounts/{}/Tokens", root.id),
+            format!("{base}/accounts"),
+            format!("{base}/Accounts//tokens"),
+            format!("{base}//Accounts/{}/tokens", root.id),
+            format!("{base}/Accounts/{}/Calls.json", root.id),
+            format!("{tokens}//"),
+            format!("{tokens}.json/"),
+            format!("{tokens}.JSON"),
+            format!("{tokens}.xml"),
+            format!("{tokens}.json.json"),
+            format!("{token}//"),
+            format!("{token}/more"),
+        ]
+    };
+    for path in COMPATIBILITY_BASES.into_iter().flat_map(below) {
         for method in METHODS.iter().filter(|method| **method != Method::HEAD) {
             let case = format!("{method} {path}");
             let unknown = Answer::to(app.request(method.clone(), &path)).await;
@@ -373,10 +382,11 @@ fn routes_of(page: &str) -> (Vec<(String, Vec<Method>)>, usize) {
     (found, routes)
 }
 
-/// A pattern in all three forms, at a project and its management token.
-fn forms(pattern: &str, project: &Project) -> [String; 3] {
+/// A pattern in all three forms below both bases, at a project and its management token.
+fn forms(pattern: &str, project: &Project) -> Vec<String> {
     let path = pattern.replace("{project}", &project.id.to_string()).replace("{token}", &project.token_id);
-    ["", "/", ".json"].map(|suffix| format!("{COMPATIBILITY}{path}{suffix}"))
+    let below = |base| ["", "/", ".json"].map(|suffix| format!("{base}{path}{suffix}"));
+    COMPATIBILITY_BASES.into_iter().flat_map(below).collect()
 }
 
 /// Every call of the compatibility API in every form of its path.

@@ -22,6 +22,9 @@ use super::{Backend, Database, FixedClock, SeededEntropy, catalogue};
 /// The compatibility API.
 pub const COMPATIBILITY: &str = "/api/laml/2010-04-01";
 
+/// Both of its names.
+pub const COMPATIBILITY_BASES: [&str; 2] = [COMPATIBILITY, "/2010-04-01"];
+
 /// A running service.
 pub struct App {
     pub address: SocketAddr,
@@ -81,6 +84,7 @@ pub struct Options {
     pub keep_alive: Duration,
     pub public_url: String,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub region_preference: String,
     pub cost: Cost,
     pub catalogue: Catalogue,
     /// What the randomness grows from. Two apps on one database need two.
@@ -98,6 +102,7 @@ impl Default for Options {
             keep_alive: Duration::from_secs(75),
             public_url: String::new(),
             trusted_proxies: Vec::new(),
+            region_preference: "us".to_owned(),
             cost: Cost { memory_kib: 64, iterations: 1, parallelism: 1 },
             catalogue: catalogue(),
             seed: "tokensmith",
@@ -142,6 +147,7 @@ impl App {
             shutdown_timeout: Duration::from_secs(10),
             public_url: options.public_url,
             trusted_proxies: options.trusted_proxies,
+            region_preference: options.region_preference,
         };
         let serving = http::serve(listener, service.clone(), settings, async move {
             let _dropped = stopped.await;

@@ -18,7 +18,7 @@ mod seeded;
 mod text;
 
 pub use answer::{Answer, Raw};
-pub use app::{App, COMPATIBILITY, Options, Project, basic};
+pub use app::{App, COMPATIBILITY, COMPATIBILITY_BASES, Options, Project, basic};
 pub use binary::{Binary, Ran, run, run_with, run_within, tokensmith};
 pub use broken::{Break, BrokenStore, INTERNALS, When};
 pub use certificates::Certificates;

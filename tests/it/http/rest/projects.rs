@@ -32,7 +32,7 @@ async fn a_subproject_lives_from_its_signing_key_to_its_end(
         "name": "Staging",
         "parent_project_id": root.id,
         "subproject": true,
-        "region_preference": null,
+        "region_preference": "us",
         "protect_recordings": false,
         "protect_message_media": false,
         "protect_fax_media": true,
