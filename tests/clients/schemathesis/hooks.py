@@ -14,7 +14,8 @@ FAULTS_OF_STATE = {
     "10004",  # subproject_id is a UUID, but no child of the path's project (compatibility API)
     "invalid_subproject_id",  # the same (REST)
     "page_token_is_invalid",  # only an earlier page's link holds a good one
-    54453,  # the same (compatibility API)
+    "page_token_required",  # a page number above 0 needs that token beside it
+    54453,  # the same two (compatibility API)
     "only_subprojects_can_be_deleted",  # the id is that of the caller's own project
     "nested_subprojects_not_allowed",  # the caller's project is a subproject
     20005,  # the same (compatibility API)
