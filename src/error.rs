@@ -66,7 +66,7 @@ pub enum Error {
     MethodNotAllowed,
 
     /// The project holds as many tokens as it may.
-    #[error("the project already has {limit} tokens, which is the maximum; revoke some first")]
+    #[error("the project already has {limit} token{s}, which is the maximum; revoke some first", s = if *limit == 1 { "" } else { "s" })]
     TokenLimitReached {
         /// The limit.
         limit: u64,
@@ -83,7 +83,7 @@ pub enum Error {
     NotDeletable,
 
     /// A root project is to be deleted while it has subprojects.
-    #[error("the project still has {count} subprojects; delete those first")]
+    #[error("the project still has {count} subproject{s}; delete {them} first", s = if *count == 1 { "" } else { "s" }, them = if *count == 1 { "it" } else { "them" })]
     HasSubprojects {
         /// How many.
         count: u64,

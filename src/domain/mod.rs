@@ -19,7 +19,7 @@ mod token;
 pub use actor::{Actor, Reach};
 pub use credential::Credential;
 pub use fields::{Fields, Raw, Schema};
-pub use ids::{ProjectId, SecretId, TokenId};
+pub use ids::{IdPrefix, ProjectId, SecretId, TokenId};
 pub use name::Name;
 pub use page::{Cursor, Page, Position};
 pub use page_token::List;

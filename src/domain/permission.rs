@@ -59,6 +59,26 @@ impl Catalogue {
         Ok(Self(known))
     }
 
+    /// One text for the store: the names with a space between.
+    pub fn to_stored(&self) -> String {
+        self.0.join(" ")
+    }
+
+    /// Reads what [`Catalogue::to_stored`] wrote; `None` for what is not a catalogue.
+    pub fn from_stored(stored: &str) -> Option<Self> {
+        let names: Vec<String> = stored.split(' ').map(str::to_owned).collect();
+        // Two names may have been appended to a full list.
+        let others = names.iter().filter(|name| ![MANAGEMENT, INTROSPECTION].contains(&name.as_str())).cloned();
+        let is_whole = Self::new(others).is_ok_and(|read| read.0.len() == names.len());
+        (is_whole && names.iter().any(|name| name == MANAGEMENT) && names.iter().any(|name| name == INTROSPECTION))
+            .then_some(Self(names))
+    }
+
+    /// Whether both know the same names, in whatever order.
+    pub fn knows_the_same_as(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|name| other.knows(name))
+    }
+
     /// Whether the name is in the catalogue.
     pub fn knows(&self, name: &str) -> bool {
         self.0.iter().any(|known| known == name)
@@ -155,6 +175,27 @@ mod tests {
         let names: Vec<String> = catalogue(&["voice", "chat"]).names().map(str::to_owned).collect();
 
         assert_eq!(names, ["voice", "chat", "management", "introspection"]);
+    }
+
+    #[test]
+    fn a_stored_catalogue_is_read_back_and_nothing_else_is() {
+        let many = Catalogue::new((0..Catalogue::MOST).map(|i| format!("p{i}"))).unwrap();
+        for catalogue in [many, catalogue(&[]), catalogue(&["management", "voice"])] {
+            assert_eq!(Catalogue::from_stored(&catalogue.to_stored()), Some(catalogue));
+        }
+
+        for damaged in
+            ["", "voice", "management", "management introspection Voice", "management management introspection"]
+        {
+            assert_eq!(Catalogue::from_stored(damaged), None, "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn catalogues_of_the_same_names_in_another_order_agree() {
+        assert!(catalogue(&["a", "b"]).knows_the_same_as(&catalogue(&["b", "a"])));
+        assert!(!catalogue(&["a", "b"]).knows_the_same_as(&catalogue(&["a", "c"])));
+        assert!(!catalogue(&["a", "b"]).knows_the_same_as(&catalogue(&["a"])));
     }
 
     #[test]

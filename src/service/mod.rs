@@ -10,6 +10,7 @@ mod introspect;
 mod issue;
 mod keys;
 mod list;
+mod lookup;
 mod projects;
 mod proof;
 mod reach;

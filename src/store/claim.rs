@@ -21,6 +21,8 @@ pub(super) struct Claim {
     held: Mutex<Option<(File, Instant)>>,
     /// Whether it was said that nobody can have it.
     complaint: Once,
+    /// Whether it was said that another process has it.
+    taken: Once,
 }
 
 impl Claim {
@@ -29,7 +31,7 @@ impl Claim {
         // One file may have several names, of which SQLite takes the last: so that they have one lock.
         let mut path = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
         path.push(".lock");
-        Self { path: PathBuf::from(path), held: Mutex::default(), complaint: Once::new() }
+        Self { path: PathBuf::from(path), held: Mutex::default(), complaint: Once::new(), taken: Once::new() }
     }
 
     /// Takes it, unless another process has. Returns whether this one has it now.
@@ -56,10 +58,21 @@ impl Claim {
         *self.held() = None;
     }
 
-    /// Says once that there can be no claim, and what that costs.
+    /// Says once why there is no claim, and what that costs.
     fn complain(&self, error: &io::Error) {
-        // Another process has it; or the database itself is gone, of which others speak.
-        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotFound) {
+        // The database itself is gone; others report it.
+        if error.kind() == io::ErrorKind::NotFound {
+            return;
+        }
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.taken.call_once(|| {
+                tracing::warn!(
+                    path = %self.path.display(),
+                    "another server uses this database file, so this one caches no grants until that one has stopped: each \
+                     verification reads its row, and each change is answered 200 ms later; run one server on an SQLite \
+                     file, or several on Postgres"
+                );
+            });
             return;
         }
         self.complaint.call_once(|| {

@@ -18,7 +18,7 @@ use sqlx::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{Instant, sleep};
 
-use super::sqlite;
+use super::{explain::Explained, sqlite};
 use crate::error::Error;
 
 mod embedded_postgres {
@@ -56,10 +56,16 @@ pub enum MigrateError {
     DanglingReference(String),
     /// The database refused or was not reached.
     #[error("{0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] Explained),
     /// The runner's own complaint.
     #[error("{0}")]
-    Refinery(Box<refinery_core::Error>),
+    Refinery(#[source] Box<refinery_core::Error>),
+}
+
+impl From<sqlx::Error> for MigrateError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl From<refinery_core::Error> for MigrateError {
@@ -165,12 +171,12 @@ struct Adapter<'c, C>(&'c mut C);
 macro_rules! adapter {
     ($connection:ty) => {
         impl AsyncTransaction for Adapter<'_, $connection> {
-            type Error = sqlx::Error;
+            type Error = Explained;
 
             async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(
                 &'a mut self,
                 queries: T,
-            ) -> Result<usize, sqlx::Error> {
+            ) -> Result<usize, Explained> {
                 // Inside a transaction this is a savepoint.
                 let mut transaction = self.0.begin().await?;
                 let mut count = 0;
@@ -185,7 +191,7 @@ macro_rules! adapter {
         }
 
         impl AsyncQuery<Vec<Migration>> for Adapter<'_, $connection> {
-            async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, sqlx::Error> {
+            async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Explained> {
                 raw_sql(AssertSqlSafe(query))
                     .fetch_all(&mut *self.0)
                     .await?

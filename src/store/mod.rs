@@ -8,6 +8,7 @@
 
 mod claim;
 mod database_file;
+mod explain;
 pub mod migrate;
 pub mod postgres;
 mod sql;
@@ -16,19 +17,20 @@ pub mod sqlite;
 use std::time::Duration;
 
 use async_trait::async_trait;
+pub use explain::advice;
 
 use crate::{
     clock::Timestamp,
     domain::{
-        Actor, Check, Name, Permissions, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector,
-        StoredSecret, Token, TokenChange, TokenId,
+        Actor, Check, IdPrefix, Name, Permissions, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId,
+        Selector, StoredSecret, Token, TokenChange, TokenId,
     },
     error::Error,
 };
 
 /// Everything that the service asks of a database.
 #[async_trait]
-pub trait Store: Projects + Tokens + Secrets {
+pub trait Store: Projects + Tokens + Secrets + Operator {
     /// Whether the store answers and has the schema that this program was built for.
     ///
     /// # Errors
@@ -258,4 +260,23 @@ pub trait Secrets: Send + Sync {
     /// Keeps proofs, each beside the hash that it was made for, where that is still there and nobody is changing it just
     /// now. Returns how many it kept.
     async fn keep_proofs(&self, proofs: &[MadeProof]) -> Result<u64, Error>;
+}
+
+/// What only the operator asks for, at the command line or at a server's start.
+#[async_trait]
+pub trait Operator: Send + Sync {
+    /// Up to `limit` projects whose ids begin so, in the order of their ids.
+    async fn find_projects_beginning(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<Project>, Error>;
+
+    /// Up to `limit` tokens whose ids begin so, in the order of their ids.
+    async fn find_tokens_beginning(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<Token>, Error>;
+
+    /// The one root project; `None` where there are several, or none.
+    async fn find_only_root(&self) -> Result<Option<ProjectId>, Error>;
+
+    /// The names that the last server to start was configured with: see `Catalogue::to_stored`.
+    async fn find_catalogue(&self) -> Result<Option<String>, Error>;
+
+    /// Keeps these names in their place. Returns the names that stood there.
+    async fn replace_catalogue(&self, names: &str, now: Timestamp) -> Result<Option<String>, Error>;
 }

@@ -35,16 +35,20 @@ const CRATES: [(&str, &[&str]); 8] = [
 const CHANGES: [&str; 3] = ["delete_project", "delete_token", "update_token"];
 
 /// All else that it does: it reads, it makes what nobody remembers, or it changes what no grant holds.
-const CHANGES_NOTHING: [&str; 20] = [
+const CHANGES_NOTHING: [&str; 25] = [
     "bootstrap",
     "close",
     "count_holdings",
     "create_project",
     "find_any_token",
+    "find_catalogue",
     "find_holder",
+    "find_only_root",
     "find_project",
+    "find_projects_beginning",
     "find_sealed_key",
     "find_token",
+    "find_tokens_beginning",
     "insert_token",
     "is_empty",
     "keep_proofs",
@@ -53,6 +57,7 @@ const CHANGES_NOTHING: [&str; 20] = [
     "list_tree",
     "mark",
     "ready",
+    "replace_catalogue",
     "replace_hash",
     "replace_signing_key",
     "update_project",

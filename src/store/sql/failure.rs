@@ -2,7 +2,7 @@
 
 use tokio::time::error::Elapsed;
 
-use crate::error::Error;
+use crate::{error::Error, store::explain::Explained};
 
 /// Why a block of statements did not reach its commit. Nothing of it stays.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ impl Failure {
             Self::Late(elapsed) => Error::StoreAway(elapsed.into()),
             Self::Busy => Error::Overloaded,
             Self::Sql(error) => match meaning(&error) {
-                Meaning::Conflict | Meaning::Broken | Meaning::Away => Error::StoreAway(error.into()),
-                Meaning::Fault => Error::Internal(error.into()),
+                Meaning::Conflict | Meaning::Broken | Meaning::Away => Error::StoreAway(Explained::from(error).into()),
+                Meaning::Fault => Error::Internal(Explained::from(error).into()),
             },
         }
     }

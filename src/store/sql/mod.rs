@@ -8,6 +8,7 @@
 mod failure;
 mod inserts;
 mod lent;
+mod operator;
 mod projects;
 mod pulse;
 mod records;
@@ -143,7 +144,10 @@ macro_rules! write {
             });
             match attempt.await {
                 Ok((Ok(Ok(())), value)) => break Ok(value),
-                Ok((Ok(Err(error)), _)) => break Err($crate::error::Error::OutcomeUnknown(error.into())),
+                Ok((Ok(Err(error)), _)) => {
+                    let cause = $crate::store::explain::Explained::from(error);
+                    break Err($crate::error::Error::OutcomeUnknown(cause.into()));
+                }
                 Ok((Err(elapsed), _)) => {
                     store.pulse.missed();
                     break Err($crate::error::Error::OutcomeUnknown(elapsed.into()));

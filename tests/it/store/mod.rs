@@ -7,6 +7,7 @@ mod interrupted;
 mod lists;
 mod marks;
 mod migrations;
+mod operator;
 mod reserved;
 mod together;
 

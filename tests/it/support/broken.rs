@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use tokensmith::{
     clock::Timestamp,
     domain::{
-        Actor, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector, Token, TokenChange,
-        TokenId,
+        Actor, IdPrefix, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector, Token,
+        TokenChange, TokenId,
     },
     error::Error,
-    store::{Holder, Holdings, MadeProof, Mark, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
+    store::{Holder, Holdings, MadeProof, Mark, Operator, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
 };
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -276,5 +276,28 @@ impl Secrets for BrokenStore {
 
     async fn keep_proofs(&self, proofs: &[MadeProof]) -> Result<u64, Error> {
         self.write(self.inner.keep_proofs(proofs)).await
+    }
+}
+
+#[async_trait]
+impl Operator for BrokenStore {
+    async fn find_projects_beginning(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<Project>, Error> {
+        self.read(self.inner.find_projects_beginning(prefix, limit)).await
+    }
+
+    async fn find_tokens_beginning(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<Token>, Error> {
+        self.read(self.inner.find_tokens_beginning(prefix, limit)).await
+    }
+
+    async fn find_only_root(&self) -> Result<Option<ProjectId>, Error> {
+        self.read(self.inner.find_only_root()).await
+    }
+
+    async fn find_catalogue(&self) -> Result<Option<String>, Error> {
+        self.read(self.inner.find_catalogue()).await
+    }
+
+    async fn replace_catalogue(&self, names: &str, now: Timestamp) -> Result<Option<String>, Error> {
+        self.write(self.inner.replace_catalogue(names, now)).await
     }
 }

@@ -142,7 +142,7 @@ impl Database {
 
     /// The same as it is.
     pub async fn dump_bytes(&self) -> Vec<u8> {
-        const TABLES: [&str; 4] = ["projects", "tokens", "token_secrets", "refinery_schema_history"];
+        const TABLES: [&str; 5] = ["projects", "tokens", "token_secrets", "settings", "refinery_schema_history"];
         match self {
             Self::Sqlite(directory) => {
                 let mut all = Vec::new();
