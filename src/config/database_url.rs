@@ -17,7 +17,11 @@ pub enum DatabaseUrl {
 
 impl DatabaseUrl {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        if let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
+            // Parts of such a password would count as the host, the port or the database, and be printed.
+            if seems_cut(rest) {
+                return None;
+            }
             return PgConnectOptions::from_str(text).ok().map(|options| Self::Postgres(Box::new(options)));
         }
         let path = text.strip_prefix("sqlite:")?;
@@ -27,6 +31,19 @@ impl DatabaseUrl {
         let is_file = !path.is_empty() && !path.contains([':', '?', '\0']) && !path.ends_with('/');
         is_file.then(|| Self::Sqlite(PathBuf::from(path.into_owned())))
     }
+}
+
+/// Whether the text behind the scheme holds `#`, or `@` in the path or in a parameter that cannot hold one: where a
+/// password holds `/`, `?` or `#`, the user and the host seem to end there.
+fn seems_cut(rest: &str) -> bool {
+    const MAY_HOLD_ONE: [&str; 3] = ["user", "password", "application_name"];
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (path, parameters) = rest[end..].split_once('?').unwrap_or((&rest[end..], ""));
+    let is_strange = |parameter: &str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        parameter.contains('@') && !MAY_HOLD_ONE.contains(&name)
+    };
+    rest.contains('#') || path.contains('@') || parameters.split('&').any(is_strange)
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -75,6 +92,22 @@ mod tests {
             assert_eq!(url.to_string(), shown);
             assert_eq!(format!("{url:?}"), shown);
         }
+    }
+
+    #[test]
+    fn a_password_that_would_be_cut_is_refused_and_an_encoded_one_is_not() {
+        for password in ["12/x@y", "12?x", "12#x", "x@y/z", "x@y?z", "x@y?z=1", "x@y#z", "12?x=1"] {
+            let url = format!("postgres://me:{password}@db.example/tokens");
+
+            assert!(DatabaseUrl::parse(&url).is_none(), "{url}");
+        }
+        for password in ["x%40y", "x%2Fy%3Fz%23", "x@y", "x:y"] {
+            let url =
+                DatabaseUrl::parse(&format!("postgres://me:{password}@db.example/tokens?sslmode=require")).unwrap();
+
+            assert_eq!(url.to_string(), "postgres://me@db.example:5432/tokens");
+        }
+        assert!(DatabaseUrl::parse("postgres://localhost/tokens?user=me&password=x@y").is_some());
     }
 
     #[test]

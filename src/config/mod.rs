@@ -1,9 +1,10 @@
 //! Configuration: `config/default.toml` < file < environment < flags. `sources.rs` lays them over each other and
-//! knows where each value came from; here each value is judged, once.
+//! knows the source of each value; here each value is judged, once.
 
 mod database_url;
 mod sources;
 mod values;
+mod variables;
 
 use std::{
     net::SocketAddr,
@@ -12,7 +13,7 @@ use std::{
 
 pub use database_url::DatabaseUrl;
 use serde::Serialize;
-pub use values::{Duration, HashingProfile, LogFormat, LogLevel, PreviousKey, RegionPreference, ServerKey};
+pub use values::{Duration, HashingProfile, LogFormat, LogLevel, NotYet, PreviousKey, RegionPreference, ServerKey};
 
 use crate::domain::Catalogue;
 use sources::Sources;
@@ -56,8 +57,7 @@ pub struct Server {
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "config/default.toml explains each key")]
 pub struct Metrics {
-    #[serde(serialize_with = "values::bind_or_empty")]
-    pub bind: Option<SocketAddr>,
+    pub bind: NotYet,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -90,6 +90,9 @@ pub struct Hashing {
 pub struct Permissions {
     #[serde(serialize_with = "values::catalogue_as_list")]
     pub catalogue: Catalogue,
+    /// The source that sets the catalogue; `None` where it is the default.
+    #[serde(skip)]
+    pub set_by: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -112,7 +115,7 @@ pub struct Log {
     pub level: LogLevel,
 }
 
-/// Why there is no configuration: what is wrong, where it was said, and what would do.
+/// Why there is no configuration: what is wrong, the source that says it, and what is right.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A key that does not exist.
@@ -120,21 +123,21 @@ pub enum ConfigError {
     UnknownKey {
         /// The key.
         key: String,
-        /// Where it was said.
+        /// The source that names it.
         origin: String,
         /// "; did you mean …?", or nothing.
         suggestion: String,
     },
-    /// A value that will not do.
+    /// A value that is wrong.
     #[error("{origin}: {key} is {value}, but must be {expected}")]
     Value {
         /// The key.
         key: String,
-        /// The value, as it was said; a secret is not repeated.
+        /// The value, as the source has it; a secret is not repeated.
         value: String,
-        /// Where it was said.
+        /// The source that sets it.
         origin: String,
-        /// What would do.
+        /// What is right.
         expected: String,
     },
     /// A source that cannot be read.
@@ -147,7 +150,7 @@ pub enum ConfigError {
 pub struct Overrides {
     /// A file.
     pub file: Option<PathBuf>,
-    /// The environment: all of it; what does not concern us is passed over.
+    /// The environment: all of it. Variables of others are passed over.
     pub environment: Vec<(String, String)>,
     /// `key=value` from flags.
     pub flags: Vec<(String, String)>,
@@ -179,7 +182,7 @@ impl Config {
                 key: sources.get("server.key")?,
                 previous_keys: sources.list("server.previous_keys")?,
             },
-            metrics: Metrics { bind: sources.get::<Option<Bind>>("metrics.bind")?.map(|bind| bind.0) },
+            metrics: Metrics { bind: sources.get("metrics.bind")? },
             database: Database {
                 url: sources.get("database.url")?,
                 acquire_timeout: sources.get("database.acquire_timeout")?,
@@ -194,7 +197,10 @@ impl Config {
                 iterations: sources.number_or_zero("hashing.iterations", 1, 16)?,
                 queue: sources.number("hashing.queue", 1, 100_000)?,
             },
-            permissions: Permissions { catalogue: sources.catalogue("permissions.catalogue")? },
+            permissions: Permissions {
+                catalogue: sources.catalogue("permissions.catalogue")?,
+                set_by: sources.set_by("permissions.catalogue"),
+            },
             limits: Limits {
                 tokens_per_project: sources.number("limits.tokens_per_project", 1, 1_000_000_000)?,
                 body_bytes: sources.number("limits.body_bytes", 1024, 16 * 1024 * 1024)?,
@@ -206,12 +212,12 @@ impl Config {
         Ok(config)
     }
 
-    /// What only several keys together can get wrong.
+    /// Judges what only several keys together can get wrong.
     fn judge_together(&self, sources: &Sources) -> Result<(), ConfigError> {
         if !self.server.bind.ip().is_loopback() && !self.server.insecure_bind {
             return Err(sources.refuse(
                 "server.bind",
-                "a loopback address such as 127.0.0.1:8080 with a TLS proxy in front; or set server.insecure_bind = true where something else keeps the secrets of HTTP Basic from being overheard",
+                "a loopback address such as 127.0.0.1:8080, with a TLS proxy in front; set server.insecure_bind = true only where something else encrypts the connections, because HTTP Basic sends secrets",
             ));
         }
         let (memory_kib, _, parallelism) = self.hashing.cost();
@@ -230,10 +236,10 @@ impl Config {
 }
 
 impl Hashing {
-    /// What one hash costs: memory in KiB, iterations and lanes. Where no number was said, it is the profile's.
+    /// What one hash costs: memory in KiB, iterations and lanes. Where no number is set, it is the profile's.
     pub fn cost(&self) -> (u32, u32, u32) {
         let (memory_kib, iterations, parallelism) = self.profile.cost();
-        let or = |said: u32, otherwise: u32| if said == 0 { otherwise } else { said };
+        let or = |set: u32, otherwise: u32| if set == 0 { otherwise } else { set };
         (or(self.memory_kib, memory_kib), or(self.iterations, iterations), or(self.parallelism, parallelism))
     }
 }
@@ -246,7 +252,8 @@ impl DatabaseUrl {
 }
 
 impl Setting for DatabaseUrl {
-    const EXPECTED: &'static str = "sqlite://PATH such as sqlite://data/tokensmith.db, without a part after '?', or postgres://USER:PASSWORD@HOST/DATABASE";
+    const EXPECTED: &'static str = "sqlite://PATH such as sqlite://data/tokensmith.db, without a part after '?', or \
+        postgres://USER:PASSWORD@HOST/DATABASE; in a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
     const IS_SECRET: bool = true;
 
     fn read(text: &str) -> Option<Self> {

@@ -1,23 +1,13 @@
-//! The sources of a configuration, laid over each other, and what an error needs to know of them.
+//! The sources of a configuration, laid over each other. Each value remembers its source, for errors.
 
 use config::{Config as Layers, ConfigError as LayerError, Environment, File, FileFormat, Map, Value, ValueKind};
 
-use super::{ConfigError, DEFAULT, Overrides, values::Setting};
+use super::{
+    ConfigError, DEFAULT, Overrides,
+    values::Setting,
+    variables::{self, ENVIRONMENT},
+};
 use crate::domain::Catalogue;
-
-/// Every variable of ours begins so.
-const PREFIX: &str = "TOKENSMITH_";
-
-/// What errors call it.
-const ENVIRONMENT: &str = "the environment";
-
-/// Variables of ours that are no configuration: the flag's own, and those of the tests.
-fn is_no_key(variable: &str) -> bool {
-    variable == "TOKENSMITH_CONFIG" || variable.starts_with("TOKENSMITH_TEST_")
-}
-
-/// Keys that may be read from a file that a variable names.
-const SECRETS: [&str; 3] = ["server.key", "server.previous_keys", "database.url"];
 
 /// All layers, with every key known to exist.
 pub(super) struct Sources(Layers);
@@ -30,17 +20,17 @@ impl Sources {
             let file = path.display().to_string();
             let text = std::fs::read_to_string(path)
                 .map_err(|error| ConfigError::Source(format!("cannot read {file}: {error}")))?;
-            let table: toml::Table = text.parse().map_err(|error| no_toml(&file, &text, &error))?;
-            let mut said = paths("", &table);
+            let table: toml::Table = text.parse().map_err(|error| not_toml(&file, &text, &error))?;
+            let mut keys = paths("", &table);
             // An empty section that exists.
-            said.retain(|path| !path.ends_with('.') || !known.iter().any(|key| key.starts_with(path)));
-            refuse_unknown_keys(&file, &said, &known)?;
+            keys.retain(|path| !path.ends_with('.') || !known.iter().any(|key| key.starts_with(path)));
+            refuse_unknown_keys(&file, &keys, &known)?;
             layers = layers.add_source(Named(file, File::from_str(&text, FileFormat::Toml)));
         }
         let flags = overrides.flags.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
-        for (origin, pairs) in [(ENVIRONMENT, environment(&overrides.environment)?), ("the command line", flags)] {
-            let said: Vec<String> = pairs.keys().map(|key| key.replace("__", ".")).collect();
-            refuse_unknown_keys(origin, &said, &known)?;
+        for (origin, pairs) in [(ENVIRONMENT, variables::read(&overrides.environment)?), ("the command line", flags)] {
+            let keys: Vec<String> = pairs.keys().map(|key| key.replace("__", ".")).collect();
+            refuse_unknown_keys(origin, &keys, &known)?;
             let source = Environment::default().separator("__").source(Some(pairs));
             layers = layers.add_source(Named(origin.to_owned(), source));
         }
@@ -76,11 +66,11 @@ impl Sources {
             .ok_or_else(|| wrong(key, &value, &expected(), false))
     }
 
-    /// A whole number within bounds, or zero, which stands for "not said".
+    /// A whole number within bounds, or zero, which stands for "not set".
     pub(super) fn number_or_zero(&self, key: &str, least: u64, most: u64) -> Result<u32, ConfigError> {
         match self.value(key).into_string().ok().as_deref() {
             Some("0") => Ok(0),
-            _ => self.number_expecting(key, least, most, ", or 0 for what hashing.profile says"),
+            _ => self.number_expecting(key, least, most, ", or 0 for the number of hashing.profile"),
         }
     }
 
@@ -99,7 +89,12 @@ impl Sources {
             .map_err(|error| wrong(key, &self.value(key), &format!("a list of permission names, but {error}"), false))
     }
 
-    /// A refusal of a value that is fine by itself.
+    /// The source that sets a value; `None` where it is the default.
+    pub(super) fn set_by(&self, key: &str) -> Option<String> {
+        self.value(key).origin().map(str::to_owned)
+    }
+
+    /// A refusal of a value that is right only by itself.
     pub(super) fn refuse(&self, key: &str, expected: &str) -> ConfigError {
         wrong(key, &self.value(key), expected, false)
     }
@@ -129,7 +124,7 @@ impl Sources {
     }
 }
 
-/// A source whose values remember where they stood.
+/// A source whose values remember its name.
 #[derive(Clone, Debug)]
 struct Named<S>(String, S);
 
@@ -153,51 +148,8 @@ fn named(origin: &String, value: Value) -> Value {
     Value::new(Some(origin), kind)
 }
 
-/// Our part of the environment as `section__key`, without the prefix; files are read.
-fn environment(variables: &[(String, String)]) -> Result<Map<String, String>, ConfigError> {
-    let mut found = Map::new();
-    for (variable, value) in variables {
-        let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
-        if is_no_key(variable) {
-            continue;
-        }
-        let key = rest.to_lowercase().replace("__", ".");
-        if !key.contains('.') {
-            // Only what looks like a key: in Kubernetes a service of our name puts TOKENSMITH_PORT and the like into
-            // every pod beside it.
-            let section = key.split('_').next().unwrap_or_default();
-            if section != "config" && !known_keys().iter().any(|known| known.split('.').next() == Some(section)) {
-                continue;
-            }
-            return Err(ConfigError::UnknownKey {
-                key: variable.clone(),
-                origin: ENVIRONMENT.to_owned(),
-                suggestion: format!("; section and key are joined by two underscores, as in {PREFIX}SERVER__BIND"),
-            });
-        }
-        match key.strip_suffix("_file").filter(|secret| SECRETS.contains(secret)) {
-            None => drop(found.insert(rest.to_lowercase(), value.clone())),
-            Some(secret) => {
-                let plain = &variable[..variable.len() - "_FILE".len()];
-                if variables.iter().any(|(other, _)| other.eq_ignore_ascii_case(plain)) {
-                    return Err(ConfigError::Source(format!(
-                        "the environment: {variable} and {plain} are both set; set one of them"
-                    )));
-                }
-                let text = std::fs::read_to_string(value).map_err(|error| {
-                    ConfigError::Source(format!(
-                        "the environment: {variable} does not name a file that can be read: {error}"
-                    ))
-                })?;
-                found.insert(secret.replace('.', "__"), text.trim_end_matches(['\r', '\n']).to_owned());
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// Every key that exists: those of the defaults.
-fn known_keys() -> Vec<String> {
+pub(super) fn known_keys() -> Vec<String> {
     let defaults: toml::Table = DEFAULT.parse().expect("the tests read it");
     paths("", &defaults)
 }
@@ -215,8 +167,8 @@ fn paths(prefix: &str, table: &toml::Table) -> Vec<String> {
 }
 
 /// Asked of each layer by itself: laid over each other, tables forget where they came from.
-fn refuse_unknown_keys(origin: &str, said: &[String], known: &[String]) -> Result<(), ConfigError> {
-    match said.iter().find(|path| !known.contains(path)) {
+fn refuse_unknown_keys(origin: &str, keys: &[String], known: &[String]) -> Result<(), ConfigError> {
+    match keys.iter().find(|path| !known.contains(path)) {
         Some(unknown) => Err(ConfigError::UnknownKey {
             key: unknown.strip_suffix('.').filter(|key| !key.is_empty()).unwrap_or(unknown).to_owned(),
             origin: origin.to_owned(),
@@ -246,7 +198,7 @@ fn suggest(key: &str, known: &[String]) -> String {
 fn wrong(key: &str, value: &Value, expected: &str, is_secret: bool) -> ConfigError {
     let shown = match &value.kind {
         _ if is_secret => "[secret]".to_owned(),
-        // A URL with a password, wherever it strayed to.
+        // It may be a URL with a password, under the wrong key.
         ValueKind::String(text) if text.contains('@') => "[secret]".to_owned(),
         ValueKind::String(text) => format!("{text:?}"),
         other => other.to_string(),
@@ -258,11 +210,11 @@ fn origin(value: &Value) -> String {
     value.origin().unwrap_or("the defaults").to_owned()
 }
 
-/// Not the parser's whole complaint: it would show the line, and a secret in it.
-fn no_toml(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+/// Names the line, and leaves out the parser's excerpt of it: it may hold a secret.
+fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    ConfigError::Source(format!("{file}, line {line}, is no TOML: {}", error.message()))
+    ConfigError::Source(format!("{file}, line {line}, is not valid TOML: {}", error.message()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is a map_err")]

@@ -1,4 +1,4 @@
-//! The types of single values: each is read from text, and says what would do.
+//! The types of single values. Each is read from text, and says which values are right.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use crate::domain::Catalogue;
 
 /// A value that a key can have.
 pub(super) trait Setting: Sized {
-    /// What would do, as in "must be …".
+    /// The values that are right, as in "must be …".
     const EXPECTED: &'static str;
     /// Whether an error must not repeat the value.
     const IS_SECRET: bool = false;
@@ -75,19 +75,21 @@ impl Setting for Bind {
     }
 }
 
-impl Setting for Option<Bind> {
-    const EXPECTED: &'static str = "an IP address and a port such as 127.0.0.1:9090, or empty";
+/// The value of a key that is kept for a later version: nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotYet;
+
+impl Setting for NotYet {
+    const EXPECTED: &'static str = "empty: this version serves no metrics, so remove the value";
 
     fn read(text: &str) -> Option<Self> {
-        if text.is_empty() { Some(None) } else { Bind::read(text).map(Some) }
+        text.is_empty().then_some(Self)
     }
 }
 
-#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-pub(super) fn bind_or_empty<S: Serializer>(bind: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
-    match bind {
-        Some(bind) => serializer.collect_str(bind),
-        None => serializer.serialize_str(""),
+impl Serialize for NotYet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("")
     }
 }
 
@@ -112,7 +114,7 @@ impl Setting for PublicUrl {
     }
 }
 
-/// A network, or one address.
+/// A network, or one address of it.
 pub(super) struct Network(pub(super) IpNet);
 
 impl Setting for Network {
@@ -201,7 +203,7 @@ impl Serialize for PreviousKey {
     }
 }
 
-/// What one hash costs, where no numbers are said.
+/// What one hash costs, where no numbers are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashingProfile {

@@ -36,6 +36,14 @@ fn the_key_of_the_server_is_not_printed() {
     "postgres://me:hunter2@db.example/tokens?sslmode=maybe",
     "postgres://USER:PASSWORD@HOST/DATABASE"
 )]
+#[case(
+    "database.url",
+    "postgres://me:x@hunter2/y@db.example/tokens",
+    "in a password write @ as %40, : as %3A, / as %2F"
+)]
+#[case("database.url", "postgres://me:12/hunter2@db.example/tokens", "write @ as %40")]
+#[case("database.url", "postgres://me:12#hunter2@db.example/tokens", "# as %23")]
+#[case("database.url", "postgres://me:12?hunter2=1@db.example/tokens", "? as %3F")]
 #[case("database.url", "sqlite://hunter2?mode=rwc", "without a part after '?'")]
 #[case("database.url", "sqlite::memory:", "sqlite://PATH")]
 #[case("database.url", "", "sqlite://PATH")]
