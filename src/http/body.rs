@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-use super::Settings;
+use super::{Settings, mislabelled};
 use crate::{
     domain::{Fields, Raw, Schema},
     error::Error,
@@ -91,7 +91,7 @@ impl Body {
         let takes_empty_list = self.takes_empty_list;
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
-            Some(FORM) => form("form", &bytes, schema),
+            Some(FORM) => form("form", &bytes, schema).and_then(|fields| mislabelled::refuse_json(&bytes, fields, schema)),
             Some("application/json") if takes_empty_list && is_empty_list(&bytes) => Ok(Fields::default()),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(

@@ -14,6 +14,7 @@ mod error;
 mod health;
 mod introspect;
 mod links;
+mod mislabelled;
 pub mod openapi;
 mod paging;
 mod path;

@@ -33,6 +33,8 @@ async fn a_body_that_is_no_form_and_no_json_object_is_400(
         (FORM, b"name=a&name=b&permissions=chat".to_vec()),
         (FORM, b"name=a&n%61me=a&permissions=chat".to_vec()),
         (FORM, b"name=n&permissions=chat&subproject_id=&subproject_id=".to_vec()),
+        (FORM, b"{\"name\":\"n\",\"permissions\":[\"chat\"]}".to_vec()),
+        (FORM, b" {}\r\n".to_vec()),
         (JSON, b"".to_vec()),
         (JSON, b" ".to_vec()),
         (JSON, b"null".to_vec()),
@@ -75,6 +77,20 @@ async fn a_body_that_is_no_form_and_no_json_object_is_400(
     }
 
     assert_eq!(app.database.rows().await, before);
+    app.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn json_that_is_called_a_form_is_told_its_header(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let mut app = App::start(backend).await;
+    let root = app.root.clone();
+
+    let answer = post_form(&app, &root, "{\"name\":\"n\",\"permissions\":[\"chat\"]}").await;
+
+    assert_refused(&answer, 400, 10000, "JSON as a form");
+    assert!(answer.text.contains("the body looks like JSON"), "{}", answer.text);
+    assert!(answer.text.contains("send it with Content-Type: application/json"), "{}", answer.text);
     app.stop().await;
 }
 
