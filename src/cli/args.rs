@@ -1,28 +1,28 @@
-//! Arguments that several commands take, and what a person is asked.
+//! Arguments that several commands take, and the question before something is destroyed.
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
 use clap::Args;
 
-use super::Failure;
-use crate::domain::{Cursor, Page, ProjectId, TokenId};
+use super::{Failure, terminal::visible};
+use crate::domain::{Cursor, Page};
 
 /// How much of a list to print, and from where.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct PageArgs {
-    /// Print at most so many, the newest.
+    /// Print at most N rows, the newest first.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Go on where an earlier list ended: it said this value.
+    /// Continue where an earlier list ended. Its last line has this value.
     #[arg(long, value_name = "CURSOR", value_parser = cursor)]
     after: Option<Cursor>,
-    /// Print all of them.
+    /// Print all rows.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
 
 impl PageArgs {
-    /// Fetches what is to be printed.
+    /// Fetches the rows to print.
     pub(super) async fn fetch<T, E>(
         self,
         mut fetch: impl AsyncFnMut(Option<Cursor>, u32) -> Result<Page<T>, E>,
@@ -43,31 +43,30 @@ impl PageArgs {
     }
 }
 
-/// Reads a project's id.
-pub(super) fn project_id(text: &str) -> Result<ProjectId, String> {
-    ProjectId::parse(text).ok_or_else(no_id)
-}
-
-/// Reads a token's id.
-pub(super) fn token_id(text: &str) -> Result<TokenId, String> {
-    TokenId::parse(text).ok_or_else(no_id)
-}
-
-fn no_id() -> String {
-    "no id; write it as 8-4-4-4-12 hexadecimal digits with hyphens".to_owned()
-}
-
 fn cursor(text: &str) -> Result<Cursor, String> {
-    Cursor::parse(text).ok_or_else(|| "no cursor; take it from the end of an earlier list".to_owned())
+    Cursor::parse(text).ok_or_else(|| "not a cursor; take it from the end of an earlier list".to_owned())
 }
 
-/// Asks before something is destroyed; without a terminal to ask on, `--yes` must have said it.
+/// Asks before something is destroyed. Without a terminal to ask on, it is refused: the command needs `--yes`.
 pub(super) fn confirm(what: &str) -> Result<(), Failure> {
-    if !stdin().is_terminal() || !stderr().is_terminal() {
-        return Err(Failure::Misused(format!("{what} This cannot be undone. Say --yes to do it.")));
+    if !can_ask() {
+        return Err(Failure::Misused(format!("{what} This cannot be undone. Add --yes to do it.")));
     }
+    ask(what)
+}
+
+/// Asks before something is destroyed, where there is a terminal to ask on.
+pub(super) fn confirm_on_a_terminal(what: &str) -> Result<(), Failure> {
+    if can_ask() { ask(what) } else { Ok(()) }
+}
+
+fn can_ask() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
+fn ask(what: &str) -> Result<(), Failure> {
     let mut asking = stderr();
-    let _gone = write!(asking, "{what} This cannot be undone. Go on? [y/N] ").and_then(|()| asking.flush());
+    let _gone = write!(asking, "{} This cannot be undone. Go on? [y/N] ", visible(what)).and_then(|()| asking.flush());
     let mut answer = String::new();
     stdin()
         .lock()
@@ -76,6 +75,6 @@ pub(super) fn confirm(what: &str) -> Result<(), Failure> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(Failure::Refused("nothing was deleted".to_owned()))
+        Err(Failure::Refused("nothing was changed".to_owned()))
     }
 }

@@ -19,7 +19,11 @@ use crate::{
 /// stdout is a log, they go into a file and its path is printed. On a store with a project it does nothing.
 pub(super) async fn run(service: &Service, config: &Config, name: Name, base_url: &str) -> Result<(), Failure> {
     if !service.is_empty().await? {
-        tracing::info!("the store is not empty, so --bootstrap does nothing");
+        let project = service.only_root().await?.map_or("PROJECT".to_owned(), |id| id.to_string());
+        tracing::info!(
+            "the store is not empty, so --bootstrap does nothing; where its secret is lost, issue another: \
+             tokensmith token create --project {project} --name management -p management"
+        );
         return Ok(());
     }
     let first = service.draw_first(name).await?;

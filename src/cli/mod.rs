@@ -1,16 +1,22 @@
 //! The command line. Results go to stdout, logs and complaints to stderr. Exit codes: 0 done; 1 refused, not
 //! found, invalid, or the store is away; 2 a wrong command line or configuration.
 //!
-//! This is the only room that opens a concrete store. Whoever can run it with the store's address owns the store,
-//! so nothing is asked of them.
+//! This is the only room that opens a concrete store. A person who can run it with the store's address owns the store,
+//! so it asks for no credential.
 
 mod args;
+mod bodies;
 mod bootstrap;
+mod catalogue;
+mod health;
 mod keys;
+mod lookup;
+mod manual;
 mod output;
 mod project;
 mod serve;
 mod store;
+mod terminal;
 mod token;
 mod verify;
 
@@ -22,15 +28,17 @@ use crate::{
     config::{Config, Overrides},
     domain::Secret,
     error::Error,
+    store::advice,
     telemetry,
 };
 
 /// Issue scoped API tokens for projects and subprojects, and check them.
 ///
-/// Start with `tokensmith serve --bootstrap`: it makes a database in ./data, a first project and a management
-/// token, and serves on 127.0.0.1:8080.
+/// Start with `tokensmith serve --bootstrap`. It makes a database in ./data, a first project and a management token, and
+/// serves on 127.0.0.1:8080.
 #[derive(Debug, Parser)]
 #[command(name = "tokensmith", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_long_help = manual::ROOT)]
 struct Cli {
     #[command(flatten)]
     sources: ConfigArgs,
@@ -45,40 +53,55 @@ struct ConfigArgs {
     config: Option<PathBuf>,
     /// Set one key of the configuration, over file and environment: --set server.bind=127.0.0.1:9000.
     ///
-    /// Not for secrets: other users of the machine can see a command line. Use the environment, or a file.
+    /// Not for secrets: other users of the machine can see a command line. Use the environment or a file for them.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the APIs, after bringing the database to this version's schema.
+    /// Migrate the database to this version's schema, then serve the APIs.
+    #[command(after_long_help = manual::SERVE)]
     Serve(serve::ServeArgs),
-    /// Bring the database to this version's schema, and end.
+    /// Migrate the database to this version's schema.
+    ///
+    /// Makes a missing SQLite file. Processes that migrate at once take turns.
+    #[command(after_long_help = manual::MIGRATE)]
     Migrate,
-    /// Make, list, show, rename and delete projects.
-    #[command(subcommand)]
+    /// Create, list, show, rename and delete projects.
+    #[command(subcommand, after_long_help = manual::PROJECT)]
     Project(project::ProjectCommand),
-    /// Issue, list, show, change, revoke and check tokens.
-    #[command(subcommand)]
+    /// Issue, list, show, update, revoke and verify tokens.
+    #[command(subcommand, after_long_help = manual::TOKEN)]
     Token(token::TokenCommand),
-    /// Look into the configuration.
-    #[command(subcommand)]
+    /// Check the configuration.
+    #[command(subcommand, after_long_help = manual::CONFIG)]
     Config(ConfigCommand),
     /// Print the OpenAPI 3.1 document of this version's API.
+    #[command(after_long_help = manual::OPENAPI)]
     Openapi,
-    /// Make a server key (server.key), from which the keys that seal what the database keeps are derived.
+    /// Generate a server key (server.key).
     ///
-    /// On SQLite `serve` makes one by itself, in a file beside the database. On Postgres all nodes share one: make it
-    /// with `tokensmith keygen server.key`, and name the file to each node as TOKENSMITH_SERVER__KEY_FILE.
+    /// The keys that seal what the database keeps are derived from it. On SQLite `serve` generates one itself, in a file
+    /// beside the database. On Postgres all nodes share one: generate it with `tokensmith keygen server.key`, and give
+    /// each node the path of the file as TOKENSMITH_SERVER__KEY_FILE.
+    #[command(after_long_help = manual::KEYGEN)]
     Keygen(keys::KeygenArgs),
-    /// Ask a running server on this machine whether it is ready. For container health checks.
-    Healthcheck,
+    /// Ask a running server on this machine whether it is ready. For health checks of containers.
+    #[command(after_long_help = manual::HEALTHCHECK)]
+    Healthcheck(health::HealthArgs),
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_long_help = manual::COMPLETIONS)]
+    Completions(manual::CompletionsArgs),
+    /// Write man pages, one for each command, to a directory.
+    #[command(after_long_help = manual::MAN)]
+    Man(manual::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Check the configuration and print it as it takes effect, secrets hidden.
+    /// Check the configuration, and print it as it takes effect. Secrets are hidden.
+    #[command(after_long_help = manual::CONFIG)]
     Check,
 }
 
@@ -95,13 +118,22 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         // Here the operator is asking: the cause is for them.
         Self::Refused(match &error {
+            Error::StoreAway(cause) | Error::Internal(cause) if advice(&**cause).is_some() => explained(&**cause),
             Error::StoreAway(cause) | Error::OutcomeUnknown(cause) => format!("{error}: {cause}"),
-            // What the client of a server is told to look up, in the log, under its request's id.
+            // The log of a server has it under the request's id; here it is the answer.
             Error::Internal(cause) => cause.to_string(),
             // A client is not told which key of the configuration limits it.
             Error::TokenLimitReached { .. } => format!("{error}, or raise limits.tokens_per_project"),
             _ => error.to_string(),
         })
+    }
+}
+
+/// An error, and what the operator can do about it.
+pub(super) fn explained(error: &(dyn std::error::Error + 'static)) -> String {
+    match advice(error) {
+        Some(advice) => format!("{error}; {advice}"),
+        None => error.to_string(),
     }
 }
 
@@ -121,10 +153,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says what the parser says, which repeats what was typed; or gives the help that was asked for.
+/// Prints the parser's error, which repeats what was typed, or the help that was asked for.
 fn misread(error: &clap::Error) -> ExitCode {
     let said = error.to_string();
     let redacted = Secret::redact(&said);
+    let redacted = terminal::visible_lines(&redacted);
     if redacted == said {
         let _gone = error.print();
     } else {
@@ -134,6 +167,12 @@ fn misread(error: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    // They describe this program, whatever the configuration is.
+    match &cli.command {
+        Command::Completions(args) => return manual::completions(args),
+        Command::Man(args) => return manual::man(args),
+        _ => {}
+    }
     let mut flags = cli.sources.set;
     if let Command::Serve(serve) = &cli.command {
         flags.extend(serve.bind.iter().map(|bind| ("server__bind".to_owned(), bind.clone())));
@@ -148,16 +187,17 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate => block_on(store::migrate(&config)),
         Command::Project(command) => block_on(project::run(command, &config)),
         Command::Token(command) => block_on(token::run(command, &config)),
-        Command::Config(ConfigCommand::Check) => output::print(config.to_toml()).map(|()| ExitCode::SUCCESS),
+        Command::Config(ConfigCommand::Check) => output::print_again(&config.to_toml()).map(|()| ExitCode::SUCCESS),
         Command::Openapi => {
-            output::print(crate::http::openapi::json(&config.permissions.catalogue)).map(|()| ExitCode::SUCCESS)
+            output::print_again(&crate::http::openapi::json(&config.permissions.catalogue)).map(|()| ExitCode::SUCCESS)
         }
         Command::Keygen(args) => keys::keygen(&args),
-        Command::Healthcheck => serve::healthcheck(&config),
+        Command::Healthcheck(args) => health::run(&args, &config),
+        Command::Completions(_) | Command::Man(_) => unreachable!("they returned above"),
     }
 }
 
-/// A command that ends at once says what it did on stdout; its log would only repeat that.
+/// A command other than `serve` prints its result on stdout; its log would only repeat that.
 fn directives<'c>(command: &Command, config: &'c Config) -> &'c str {
     match (command, config.log.level.as_str()) {
         (Command::Serve(_), level) => level,
@@ -172,7 +212,7 @@ fn environment() -> Result<Vec<(String, String)>, Failure> {
         .map(|(key, value)| match (key.into_string(), value.into_string()) {
             (Ok(key), Ok(value)) => Ok((key, value)),
             (key, _) => Err(Failure::Misused(format!(
-                "the environment variable {} is no UTF-8",
+                "the environment variable {} is not valid UTF-8",
                 key.unwrap_or_else(|key| key.to_string_lossy().into_owned())
             ))),
         })

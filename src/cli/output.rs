@@ -1,146 +1,84 @@
-//! What commands print: the contract's objects for scripts, tables and aligned lines for people. Colours only where
-//! the reader is a terminal and `NO_COLOR` does not object.
+//! What commands print: tables and aligned lines for people; `bodies.rs` has what scripts read. On a terminal a table fits
+//! its width, and times are told from now. Colours only where `NO_COLOR` does not object.
 
 use std::{
     fmt::Display,
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal, Write},
 };
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Table, presets::NOTHING};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 use serde::Serialize;
 
-use super::Failure;
+pub(super) use super::bodies::{CreatedBody, PageBody, ProjectBody, TokenBody, fields, json};
+use super::{
+    Failure,
+    terminal::{Screen, visible, visible_lines},
+};
 use crate::{
     clock::Timestamp,
-    domain::{Cursor, Issued, Page, Project, SecretText, Token},
-    service::CreatedProject,
+    domain::{Cursor, Issued, Project, SecretText, Token},
     store::Holdings,
 };
 
 const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
-/// A project, in the shape of the REST API.
-#[derive(Serialize)]
-pub(super) struct ProjectBody {
-    id: String,
-    name: String,
-    parent_project_id: Option<String>,
-    subproject: bool,
-    region_preference: Option<String>,
-    protect_recordings: bool,
-    protect_message_media: bool,
-    protect_fax_media: bool,
-    force_https_requests: bool,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+/// How a result is printed.
+#[derive(Clone, Debug)]
+pub(super) enum Form {
+    /// Lines for people.
+    Lines,
+    /// One line of JSON.
+    Json,
+    /// These fields, each on a line.
+    Fields(Vec<String>),
 }
 
-impl From<&Project> for ProjectBody {
-    fn from(project: &Project) -> Self {
-        Self {
-            id: project.id.to_string(),
-            name: project.name.as_str().to_owned(),
-            parent_project_id: project.parent.map(|parent| parent.to_string()),
-            subproject: project.is_subproject(),
-            region_preference: project.region_preference.clone(),
-            protect_recordings: project.protect_recordings,
-            protect_message_media: project.protect_message_media,
-            protect_fax_media: project.protect_fax_media,
-            force_https_requests: project.force_https_requests,
-            created_at: project.created_at,
-            updated_at: project.updated_at,
+impl Form {
+    /// The form that the flags ask for.
+    pub(super) fn of(json: bool, fields: Vec<String>) -> Self {
+        match (json, fields) {
+            (true, _) => Self::Json,
+            (false, fields) if fields.is_empty() => Self::Lines,
+            (false, fields) => Self::Fields(fields),
         }
     }
-}
 
-/// A token, in the shape of our own API; with its secret where it has just been issued.
-#[derive(Serialize)]
-pub(super) struct TokenBody {
-    id: String,
-    name: String,
-    permissions: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<SecretText>,
-    project_id: String,
-    hint: String,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    created_by: Option<String>,
-}
+    /// Prints a result that cannot be had again: it may hold a secret.
+    pub(super) fn print_once(&self, body: &impl Serialize, lines: impl FnOnce() -> SecretText) -> Result<(), Failure> {
+        print(self.write(body, lines)?.as_str())
+    }
 
-impl TokenBody {
-    fn new(token: &Token, secret: Option<SecretText>) -> Self {
-        Self {
-            id: token.id.to_string(),
-            name: token.name.as_str().to_owned(),
-            permissions: token.permissions.iter().map(str::to_owned).collect(),
-            token: secret,
-            project_id: token.project.to_string(),
-            hint: token.hint.as_str().to_owned(),
-            created_at: token.created_at,
-            updated_at: token.updated_at,
-            created_by: token.created_by.map(|token| token.to_string()),
+    /// Prints a result that can be had again.
+    pub(super) fn print(&self, body: &impl Serialize, lines: impl FnOnce() -> String) -> Result<(), Failure> {
+        print_again(&self.write(body, || SecretText::new(lines()))?)
+    }
+
+    fn write(&self, body: &impl Serialize, lines: impl FnOnce() -> SecretText) -> Result<SecretText, Failure> {
+        match self {
+            Self::Lines => Ok(lines()),
+            Self::Json => Ok(SecretText::new(json(body))),
+            // For scripts as it is; a terminal is read by people.
+            Self::Fields(names) if std::io::stdout().is_terminal() => {
+                Ok(SecretText::new(visible_lines(&fields(body, names)?).into_owned()))
+            }
+            Self::Fields(names) => fields(body, names),
         }
     }
-}
-
-impl From<&Issued> for TokenBody {
-    fn from(issued: &Issued) -> Self {
-        Self::new(&issued.token, Some(issued.secret.reveal()))
-    }
-}
-
-impl From<&Token> for TokenBody {
-    fn from(token: &Token) -> Self {
-        Self::new(token, None)
-    }
-}
-
-/// A project and its first token: what `project create` and `serve --bootstrap` give.
-#[derive(Serialize)]
-pub(super) struct CreatedBody {
-    pub(super) project: ProjectBody,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<TokenBody>,
-}
-
-impl From<&CreatedProject> for CreatedBody {
-    fn from(created: &CreatedProject) -> Self {
-        Self { project: (&created.project).into(), token: created.token.as_ref().map(Into::into) }
-    }
-}
-
-/// A page of a list, and where the next one begins.
-#[derive(Serialize)]
-pub(super) struct PageBody<T> {
-    data: Vec<T>,
-    next: Option<String>,
-}
-
-impl<'p, R, T: From<&'p R>> From<&'p Page<R>> for PageBody<T> {
-    fn from(page: &'p Page<R>) -> Self {
-        Self { data: page.rows.iter().map(T::from).collect(), next: page.next.map(|cursor| cursor.to_string()) }
-    }
-}
-
-/// Any of them, as one line of JSON.
-pub(super) fn json(body: &impl Serialize) -> String {
-    serde_json::to_string(body).expect("texts, booleans and lists")
 }
 
 /// A project for people.
 pub(super) fn project(project: &Project, holdings: Option<Holdings>) -> String {
-    let mut text = line("project", project.id) + &line("name", project.name.as_str());
+    let mut text = line("project", project.id) + &line("name", visible(project.name.as_str()));
     if let Some(parent) = project.parent {
         text += &line("parent", parent);
     }
     if let Some(holdings) = holdings {
         text += &line("subprojects", holdings.subprojects);
         text += &line("tokens", holdings.tokens);
-        text += &line("created", project.created_at.to_rfc3339());
-        text += &line("updated", project.updated_at.to_rfc3339());
+        text += &line("created", moment(project.created_at));
+        text += &line("updated", moment(project.updated_at));
     }
     text
 }
@@ -149,8 +87,8 @@ pub(super) fn project(project: &Project, holdings: Option<Holdings>) -> String {
 pub(super) fn token(token: &Token) -> String {
     let mut text = heading(token);
     text += &line("hint", token.hint.as_str());
-    text += &line("created", token.created_at.to_rfc3339());
-    text += &line("updated", token.updated_at.to_rfc3339());
+    text += &line("created", moment(token.created_at));
+    text += &line("updated", moment(token.updated_at));
     text += &line("created by", token.created_by.map_or("the operator".to_owned(), |token| token.to_string()));
     text
 }
@@ -165,52 +103,115 @@ pub(super) fn issued(issued: &Issued) -> SecretText {
 
 fn heading(token: &Token) -> String {
     line("token", token.id)
-        + &line("name", token.name.as_str())
+        + &line("name", visible(token.name.as_str()))
         + &line("of project", token.project)
         + &line("permissions", token.permissions.iter().collect::<Vec<_>>().join(", "))
+}
+
+/// A moment, and on a terminal how long ago it was.
+fn moment(moment: Timestamp) -> String {
+    let exact = moment.to_rfc3339();
+    Screen::of_stdout().map_or_else(|| exact.clone(), |screen| format!("{exact} ({})", screen.ago(moment)))
 }
 
 /// Projects as a table.
 pub(super) fn projects(projects: &[Project]) -> String {
     table(
-        &["ID", "NAME", "PARENT", "CREATED"],
-        projects.iter().map(|project| {
-            [
-                project.id.to_string(),
-                project.name.as_str().to_owned(),
-                project.parent.map_or("-".to_owned(), |parent| parent.to_string()),
-                project.created_at.to_rfc3339(),
-            ]
-        }),
+        ["ID", "NAME", "PARENT", "CREATED"],
+        |screen, ids| {
+            projects.iter().map(move |project| {
+                [
+                    ids.show(project.id),
+                    visible(project.name.as_str()).into_owned(),
+                    project.parent.map_or("-".to_owned(), |parent| ids.show(parent)),
+                    when(screen, project.created_at),
+                ]
+            })
+        },
+        &[1],
     )
 }
 
 /// Tokens as a table.
 pub(super) fn tokens(tokens: &[Token]) -> String {
     table(
-        &["ID", "HINT", "NAME", "PERMISSIONS", "CREATED"],
-        tokens.iter().map(|token| {
-            [
-                token.id.to_string(),
-                token.hint.as_str().to_owned(),
-                token.name.as_str().to_owned(),
-                token.permissions.iter().collect::<Vec<_>>().join(","),
-                token.created_at.to_rfc3339(),
-            ]
-        }),
+        ["ID", "HINT", "NAME", "PERMISSIONS", "CREATED"],
+        |screen, ids| {
+            tokens.iter().map(move |token| {
+                [
+                    ids.show(token.id),
+                    token.hint.as_str().to_owned(),
+                    visible(token.name.as_str()).into_owned(),
+                    token.permissions.iter().collect::<Vec<_>>().join(if screen.is_some() { ", " } else { "," }),
+                    when(screen, token.created_at),
+                ]
+            })
+        },
+        &[2, 3],
     )
 }
 
-fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+/// How much of an id a table shows.
+#[derive(Clone, Copy)]
+enum Ids {
+    Whole,
+    /// The first 8 digits: commands take them for the id.
+    Begun,
+}
+
+impl Ids {
+    fn show(self, id: impl Display) -> String {
+        let mut id = id.to_string();
+        if matches!(self, Self::Begun) {
+            id.truncate(8);
+        }
+        id
+    }
+}
+
+fn when(screen: Option<Screen>, moment: Timestamp) -> String {
+    screen.map_or_else(|| moment.to_rfc3339(), |screen| screen.ago(moment))
+}
+
+/// A table. On a terminal it fits the width: first ids are shortened, then the cells of the columns in `flowing` are
+/// broken into lines.
+fn table<const N: usize, R: Iterator<Item = [String; N]>>(
+    header: [&str; N],
+    rows: impl Fn(Option<Screen>, Ids) -> R,
+    flowing: &[usize],
+) -> String {
+    let screen = Screen::of_stdout();
+    let mut table = laid_out(header, rows(screen, Ids::Whole));
+    if let Some(screen) = screen
+        && width(&table) > usize::from(screen.width)
+    {
+        table = laid_out(header, rows(Some(screen), Ids::Begun));
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(screen.width);
+        for (place, column) in table.column_iter_mut().enumerate() {
+            if !flowing.contains(&place) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+    }
+    let text = table.trim_fmt();
+    let (head, body) = text.split_once('\n').unwrap_or((&text, ""));
+    format!("{BOLD}{head}{BOLD:#}\n{body}{}", if body.is_empty() { "" } else { "\n" })
+}
+
+fn laid_out<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Table {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header.iter().copied());
+    table.load_style(NOTHING).set_header(header);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     table.add_rows(rows);
-    let text = table.trim_fmt();
-    let (head, body) = text.split_once('\n').unwrap_or((&text, ""));
-    format!("{BOLD}{head}{BOLD:#}\n{body}{}", if body.is_empty() { "" } else { "\n" })
+    table
+}
+
+/// How wide a table is, without the padding at its end.
+fn width(table: &Table) -> usize {
+    let columns = table.column_max_content_widths();
+    columns.iter().map(|width| usize::from(*width) + 2).sum::<usize>().saturating_sub(2)
 }
 
 /// One aligned line.
@@ -223,18 +224,23 @@ pub(super) fn line(label: &str, value: impl Display) -> String {
 /// # Errors
 /// Where stdout takes no more, which is worth an error: what could not be written may be the only copy.
 pub(super) fn print(text: impl AsRef<str>) -> Result<(), Failure> {
-    write(text.as_ref()).map_err(|error| Failure::Refused(format!("stdout cannot be written: {error}")))
+    write(text.as_ref()).map_err(unwritten)
 }
 
-/// Writes a list to stdout. A reader that has seen enough, such as `head`, is no error.
+/// Writes a result that can be had again to stdout. A reader that has seen enough, such as `head`, is no error.
 ///
 /// # Errors
 /// Where stdout fails otherwise.
-pub(super) fn print_list(text: &str) -> Result<(), Failure> {
+pub(super) fn print_again(text: &str) -> Result<(), Failure> {
     match write(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Failure::Refused(format!("stdout cannot be written: {error}"))),
+        written => written.map_err(unwritten),
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is a map_err")]
+fn unwritten(error: std::io::Error) -> Failure {
+    Failure::Refused(format!("stdout cannot be written: {error}"))
 }
 
 fn write(text: &str) -> std::io::Result<()> {
@@ -255,11 +261,11 @@ pub(super) fn note_next(next: Option<Cursor>) {
 
 /// Writes a line to stderr.
 pub(super) fn complain(text: &str) {
-    // Where stderr is gone there is nobody left to tell.
+    // Where stderr is gone nobody can be told.
     let _gone = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Writes an error to stderr.
 pub(super) fn complain_error(why: &str) {
-    complain(&format!("{RED}error{RED:#}: {why}"));
+    complain(&format!("{RED}error{RED:#}: {}", visible_lines(why)));
 }

@@ -2,44 +2,56 @@
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::PossibleValuesParser};
 
 use super::{
     Failure,
-    args::{PageArgs, confirm, project_id},
-    output::{self, CreatedBody, PageBody, ProjectBody},
-    store,
+    args::{PageArgs, confirm},
+    bodies::{CREATED_FIELDS, PROJECT_FIELDS},
+    lookup::ProjectRef,
+    manual,
+    output::{self, CreatedBody, Form, PageBody, ProjectBody},
+    store::{self, Intent, Opened},
+    terminal::visible,
 };
 use crate::{
     config::Config,
-    domain::{Name, Position, Project, ProjectChange, ProjectId},
+    domain::{Name, Position, Project, ProjectChange, SecretText},
     error::{Error, Field},
-    service::Service,
+    service::{CreatedProject, Service},
     store::{Holdings, ProjectFilter},
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProjectCommand {
-    /// Make a project, and a first token for it that holds the permission "management".
+    /// Create a project, and a first token for it with the permission "management".
+    #[command(after_long_help = manual::PROJECT_CREATE)]
     Create {
-        /// What people call it: 1 to 250 characters.
+        /// The name of the project, for people: 1 to 250 characters.
         name: String,
-        /// Make it a subproject of this root project.
-        #[arg(long, value_name = "ID", value_parser = project_id)]
-        parent: Option<ProjectId>,
-        /// Make no token.
+        /// Make it a subproject of this root project: its id, the first 8 or more digits of it, or its name.
+        #[arg(long, value_name = "PROJECT", value_parser = ProjectRef::parse)]
+        parent: Option<ProjectRef>,
+        /// Create no token.
         #[arg(long)]
         no_token: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Print only this field, for scripts. Repeat the flag for more, each on a line of its own.
+        #[arg(long, value_name = "NAME", conflicts_with = "json", value_parser = PossibleValuesParser::new(CREATED_FIELDS))]
+        field: Vec<String>,
     },
     /// List projects and subprojects, newest first.
+    ///
+    /// On a terminal, times are relative, and ids are shortened where the table is too wide. The commands accept the short
+    /// form too.
+    #[command(after_long_help = manual::PROJECT_LIST)]
     List {
-        /// Only subprojects of this project.
-        #[arg(long, value_name = "ID", value_parser = project_id)]
-        parent: Option<ProjectId>,
-        /// Only projects of exactly this name.
+        /// Only subprojects of this project: its id, the first 8 or more digits of it, or its name.
+        #[arg(long, value_name = "PROJECT", value_parser = ProjectRef::parse)]
+        parent: Option<ProjectRef>,
+        /// Only projects with exactly this name.
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
@@ -48,88 +60,111 @@ pub(super) enum ProjectCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show a project and what it holds.
+    /// Show a project, and how many tokens and subprojects it has.
+    #[command(after_long_help = manual::PROJECT_SHOW)]
     Show {
-        /// The project's id.
-        #[arg(value_parser = project_id)]
-        id: ProjectId,
+        /// The project: its id, the first 8 or more digits of it, or its name.
+        #[arg(value_parser = ProjectRef::parse)]
+        project: ProjectRef,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Print only this field, for scripts. Repeat the flag for more, each on a line of its own.
+        #[arg(long, value_name = "NAME", conflicts_with = "json", value_parser = PossibleValuesParser::new(PROJECT_FIELDS))]
+        field: Vec<String>,
     },
-    /// Give a project another name.
+    /// Rename a project.
+    #[command(after_long_help = manual::PROJECT_RENAME)]
     Rename {
-        /// The project's id.
-        #[arg(value_parser = project_id)]
-        id: ProjectId,
+        /// The project: its id, the first 8 or more digits of it, or its name.
+        #[arg(value_parser = ProjectRef::parse)]
+        project: ProjectRef,
         /// The new name: 1 to 250 characters.
         name: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Delete a project with all of its tokens. It must have no subprojects.
+    /// Delete a project and all of its tokens. It must have no subprojects.
     ///
-    /// On a terminal it shows what will die, and asks.
+    /// On a terminal it shows what it deletes, and asks. Elsewhere it needs --yes.
+    #[command(visible_alias = "remove", after_long_help = manual::PROJECT_DELETE)]
     Delete {
-        /// The project's id.
-        #[arg(value_parser = project_id)]
-        id: ProjectId,
+        /// The project: its id, the first 8 or more digits of it, or its name.
+        #[arg(value_parser = ProjectRef::parse)]
+        project: ProjectRef,
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
     },
 }
 
+impl ProjectCommand {
+    fn intent(&self) -> Intent {
+        match self {
+            Self::List { .. } | Self::Show { .. } => Intent::Read,
+            Self::Create { .. } | Self::Rename { .. } | Self::Delete { .. } => Intent::Write,
+        }
+    }
+}
+
 pub(super) async fn run(command: ProjectCommand, config: &Config) -> Result<ExitCode, Failure> {
-    // What the command line itself gets wrong is said before a store is opened.
+    // A wrong command line is refused before a store is opened.
     let name = match &command {
         ProjectCommand::Create { name, .. } | ProjectCommand::Rename { name, .. } => {
             Some(Name::parse(name).map_err(|problem| Error::invalid(Field::Name, problem))?)
         }
         _ => None,
     };
-    let (service, store) = store::open(config).await?;
-    let done = match (command, name) {
-        (ProjectCommand::Create { parent, no_token, json, .. }, Some(name)) => {
-            create(&service, name, parent, !no_token, json).await
-        }
-        (ProjectCommand::Rename { id, json, .. }, Some(name)) => {
-            let reach = service.operator_reach(id).await?;
-            let project = service.update_project(reach, &ProjectChange::rename(name)).await?;
-            print(&project, None, json)
-        }
-        (ProjectCommand::List { parent, name, page, json }, _) => {
-            list(&service, &ProjectFilter { parent, name }, page, json).await
-        }
-        (ProjectCommand::Show { id, json }, _) => {
-            let (project, holdings) = service.inspect_project(id).await?;
-            print(&project, Some(holdings), json)
-        }
-        (ProjectCommand::Delete { id, yes }, _) => delete(&service, id, yes).await,
-        (ProjectCommand::Create { .. } | ProjectCommand::Rename { .. }, None) => {
-            unreachable!("both have a name, which was parsed above")
-        }
-    };
+    if let ProjectCommand::Create { no_token: true, field, .. } = &command
+        && let Some(field) = field.iter().find(|field| field.starts_with("token."))
+    {
+        return Err(Failure::Misused(format!("--no-token creates no token, so there is no {field} to print")));
+    }
+    let Opened { service, store, .. } = store::open(config, command.intent()).await?;
+    let done = obey(command, name, &service).await;
     store.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn create(
-    service: &Service,
-    name: Name,
-    parent: Option<ProjectId>,
-    with_token: bool,
-    json: bool,
-) -> Result<(), Failure> {
-    let created = service.create_project(name, parent, with_token).await?;
-    if json {
-        return output::print(output::json(&CreatedBody::from(&created)));
+async fn obey(command: ProjectCommand, name: Option<Name>, service: &Service) -> Result<(), Failure> {
+    match (command, name) {
+        (ProjectCommand::Create { parent, no_token, json, field, .. }, Some(name)) => {
+            let parent = match parent {
+                Some(parent) => Some(parent.resolve(service).await?),
+                None => None,
+            };
+            let created = service.create_project(name, parent, !no_token).await?;
+            Form::of(json, field).print_once(&CreatedBody::from(&created), || lines(&created))
+        }
+        (ProjectCommand::Rename { project, json, .. }, Some(name)) => {
+            let reach = service.operator_reach(project.resolve(service).await?).await?;
+            let project = service.update_project(reach, &ProjectChange::rename(name)).await?;
+            print(&project, None, &Form::of(json, Vec::new()))
+        }
+        (ProjectCommand::List { parent, name, page, json }, _) => {
+            let parent = match parent {
+                Some(parent) => Some(parent.resolve(service).await?),
+                None => None,
+            };
+            list(service, &ProjectFilter { parent, name }, page, json).await
+        }
+        (ProjectCommand::Show { project, json, field }, _) => {
+            let (project, holdings) = service.inspect_project(project.resolve(service).await?).await?;
+            print(&project, Some(holdings), &Form::of(json, field))
+        }
+        (ProjectCommand::Delete { project, yes }, _) => delete(service, &project, yes).await,
+        (ProjectCommand::Create { .. } | ProjectCommand::Rename { .. }, None) => {
+            unreachable!("both have a name, which was parsed above")
+        }
     }
-    output::print(output::project(&created.project, None))?;
+}
+
+fn lines(created: &CreatedProject) -> SecretText {
+    let project = output::project(&created.project, None);
     match &created.token {
-        Some(token) => output::print(format!("\n{}", output::issued(token).as_str())),
-        None => Ok(()),
+        Some(token) => SecretText::new(format!("{project}\n{}", output::issued(token).as_str())),
+        None => SecretText::new(project),
     }
 }
 
@@ -137,14 +172,15 @@ async fn list(service: &Service, filter: &ProjectFilter, page: PageArgs, json: b
     let page =
         page.fetch(async |after, size| service.list_projects(filter, Position::after(after), size).await).await?;
     if json {
-        return output::print_list(&output::json(&PageBody::<ProjectBody>::from(&page)));
+        return output::print_again(&output::json(&PageBody::<ProjectBody>::from(&page)));
     }
-    output::print_list(&output::projects(&page.rows))?;
+    output::print_again(&output::projects(&page.rows))?;
     output::note_next(page.next);
     Ok(())
 }
 
-async fn delete(service: &Service, id: ProjectId, yes: bool) -> Result<(), Failure> {
+async fn delete(service: &Service, project: &ProjectRef, yes: bool) -> Result<(), Failure> {
+    let id = project.resolve(service).await?;
     let (project, holdings) = service.inspect_project(id).await?;
     if holdings.subprojects > 0 {
         return Err(Error::HasSubprojects { count: holdings.subprojects }.into());
@@ -154,13 +190,13 @@ async fn delete(service: &Service, id: ProjectId, yes: bool) -> Result<(), Failu
         confirm(&format!("This deletes the project {:?} ({id}) and its {tokens}.", project.name.as_str()))?;
     }
     let tokens = count(service.delete_project(service.operator_reach(id).await?).await?);
-    output::print(format!("deleted {id} ({:?}) and its {tokens}", project.name.as_str()))
+    output::print(visible(&format!("deleted {id} ({:?}) and its {tokens}", project.name.as_str())))
 }
 
 fn count(tokens: u64) -> String {
     if tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") }
 }
 
-fn print(project: &Project, holdings: Option<Holdings>, json: bool) -> Result<(), Failure> {
-    output::print(if json { output::json(&ProjectBody::from(project)) } else { output::project(project, holdings) })
+fn print(project: &Project, holdings: Option<Holdings>, form: &Form) -> Result<(), Failure> {
+    form.print(&ProjectBody::from(project), || output::project(project, holdings))
 }

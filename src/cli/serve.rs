@@ -1,17 +1,16 @@
-//! `tokensmith serve` and `tokensmith healthcheck`.
+//! `tokensmith serve`
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, bootstrap, keys, output, store};
+use super::{Failure, bootstrap, catalogue, keys, store};
 use crate::{
     config::Config,
     domain::Name,
@@ -49,6 +48,7 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         tracing::info!(%migration, "migration applied");
     }
     let store = store::open_store(config).await?;
+    catalogue::keep(config, &*store).await?;
     let keys = keys::provide(config, &*store).await?;
     let service = Arc::new(store::service(config, store.clone(), &keys)?);
     // Before anything is made that could not be used: the address may be taken.
@@ -90,22 +90,8 @@ fn allow_many_connections() {
     }
 }
 
-/// `tokensmith healthcheck`
-pub(super) fn healthcheck(config: &Config) -> Result<ExitCode, Failure> {
-    let url = format!("http://{}/readyz", reachable(config.server.bind));
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).proxy(None).build().into();
-    match agent.get(&url).call() {
-        Ok(_) => {
-            output::print("ready")?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) => Err(Failure::Refused(format!("{url} does not answer that it is ready: {error}"))),
-    }
-}
-
 /// An address to connect to, where the one listened on means all.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

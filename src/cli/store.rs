@@ -1,8 +1,17 @@
 //! Opening the store that the configuration names.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    fs::{self, DirBuilder},
+    io::ErrorKind,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
-use super::{Failure, keys, output};
+use rustix::fs::Access;
+
+use super::{Failure, catalogue::Known, explained, keys, output};
 use crate::{
     clock::SystemClock,
     config::{Config, DatabaseUrl},
@@ -13,8 +22,13 @@ use crate::{
 
 /// `tokensmith migrate`
 pub(super) async fn migrate(config: &Config) -> Result<ExitCode, Failure> {
+    let made = match &config.database.url {
+        DatabaseUrl::Sqlite(path) if !path.exists() => Some(format!("created {}", whole(path).display())),
+        DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => None,
+    };
     let applied = bring_up(config).await?;
-    let lines: Vec<String> = applied.iter().map(|migration| format!("applied {migration}")).collect();
+    let lines: Vec<String> =
+        made.into_iter().chain(applied.iter().map(|migration| format!("applied {migration}"))).collect();
     output::print(if lines.is_empty() { "the database is up to date".to_owned() } else { lines.join("\n") })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -29,10 +43,22 @@ pub(super) async fn bring_up(config: &Config) -> Result<Vec<String>, Failure> {
         }
         DatabaseUrl::Postgres(options) => migrations::postgres(options).await,
     };
-    applied.map_err(|error| Failure::Refused(format!("cannot migrate {url}: {error}")))
+    applied.map_err(|error| Failure::Refused(format!("cannot migrate {url}: {}", explained(&error))))
 }
 
 fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
+    }
+    let cannot_create = |what: &str, path: &Path, error: &std::io::Error| {
+        let remedy = match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "; let this user write to the directory above it, or run the command as the user that runs the server"
+            }
+            _ => "",
+        };
+        Failure::Refused(format!("cannot create the {what} {}: {error}{remedy}", whole(path).display()))
+    };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(directory) = directory
         && !directory.is_dir()
@@ -40,24 +66,53 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
         if !is_default {
             return Err(Failure::Refused(format!(
                 "the directory {} of the database does not exist; make it first, for the service's user alone",
-                directory.display()
+                whole(directory).display()
             )));
         }
         DirBuilder::new()
             .mode(0o700)
             .create(directory)
-            .map_err(|error| Failure::Refused(format!("cannot make the directory {}: {error}", directory.display())))?;
+            .map_err(|error| cannot_create("directory", directory, &error))?;
     }
-    sqlite::create(path)
-        .map_err(|error| Failure::Refused(format!("cannot make the database file {}: {error}", path.display())))
+    sqlite::create(path).map_err(|error| cannot_create("database", path, &error))?;
+    tracing::info!(path = %whole(path).display(), "database file created");
+    Ok(())
+}
+
+/// What a command is going to do with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// It only reads.
+    Read,
+    /// It writes.
+    Write,
+}
+
+/// What a command that ends at once works with.
+pub(super) struct Opened {
+    pub(super) service: Arc<Service>,
+    pub(super) store: Arc<dyn Store>,
+    /// The permissions that the servers on this database know.
+    pub(super) known: Known,
 }
 
 /// A service on the store, which must be at this program's schema, for a command that ends at once. None of them seals
 /// anything, so none needs the server's key.
-pub(super) async fn open(config: &Config) -> Result<(Arc<Service>, Arc<dyn Store>), Failure> {
-    let store = open_store(config).await?;
-    let service = service(config, store.clone(), &keys::known(config))?.without_renewals();
-    Ok((Arc::new(service), store))
+pub(super) async fn open(config: &Config, intent: Intent) -> Result<Opened, Failure> {
+    if let (Intent::Write, DatabaseUrl::Sqlite(path)) = (intent, &config.database.url) {
+        assert_there(path)?;
+        assert_writable(path)?;
+    }
+    let mut config = config.clone();
+    let mut store = open_store(&config).await?;
+    let known = Known::find(&config, &*store).await?;
+    if known.catalogue != config.permissions.catalogue {
+        store.close().await;
+        config.permissions.catalogue = known.catalogue.clone();
+        store = open_store(&config).await?;
+    }
+    let service = service(&config, store.clone(), &keys::known(&config))?.without_renewals();
+    Ok(Opened { service: Arc::new(service), store, known })
 }
 
 /// The store, which must be at this program's schema.
@@ -66,12 +121,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failur
     let time_limit = config.database.acquire_timeout.get();
     let store = match &config.database.url {
         DatabaseUrl::Sqlite(path) => {
-            if !path.is_file() {
-                return Err(Failure::Refused(format!(
-                    "there is no database file {}; 'tokensmith migrate' makes it",
-                    path.display()
-                )));
-            }
+            assert_there(path)?;
             let options = sqlite::Options { path: path.clone(), readers: config.database.readers, time_limit };
             sqlite::open(&options, catalogue.clone())
         }
@@ -87,6 +137,43 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failur
     };
     store.ready().await?;
     Ok(store)
+}
+
+/// Asks whether the database file is there. 'migrate' in the wrong directory would make a second one, so the error names
+/// the whole path.
+fn assert_there(path: &Path) -> Result<(), Failure> {
+    let shown = whole(path);
+    let shown = shown.display();
+    Err(Failure::Refused(match fs::metadata(path) {
+        Ok(found) if found.is_file() => return Ok(()),
+        Ok(_) => format!("the database {shown} is not a file; correct database.url"),
+        Err(error) if error.kind() == ErrorKind::NotFound => format!(
+            "there is no database at {shown}. Is this the right directory? Run the command in the directory of the server, \
+             or name its database: TOKENSMITH_DATABASE__URL=sqlite:///PATH, or --config FILE. 'tokensmith migrate' makes a \
+             new, empty database"
+        ),
+        Err(error) => format!(
+            "cannot look at the database {shown}: {error}; run the command as the user that runs the server, or correct \
+             the owner of the file and its directories"
+        ),
+    }))
+}
+
+/// Asks whether this user may write to the file: SQLite would only find out later, and the pool of connections would try
+/// again until the time is up.
+fn assert_writable(path: &Path) -> Result<(), Failure> {
+    rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK).map_err(|error| {
+        Failure::Refused(format!(
+            "this user cannot write to the database {}: {}; run the command as the user that runs the server, or correct \
+             the owner of the file",
+            whole(path).display(),
+            std::io::Error::from(error)
+        ))
+    })
+}
+
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A service on a store.

@@ -88,7 +88,7 @@ async fn a_project_is_deleted_with_its_tokens_where_it_was_said_and_nothing_hang
     let last = operator.run(&["project", "delete", &id, "-y"]).done();
 
     assert!(with_child.contains("subproject"), "{with_child}");
-    assert!(unasked.contains("and its 1 token.") && unasked.contains("Say --yes"), "{unasked}");
+    assert!(unasked.contains("and its 1 token.") && unasked.contains("Add --yes"), "{unasked}");
     assert_eq!(deleted, format!("deleted {child} (\"C\") and its 1 token\n"));
     assert_eq!(again, "error: no such project\n");
     assert_eq!(last, format!("deleted {id} (\"Root\") and its 1 token\n"));
@@ -160,7 +160,7 @@ async fn what_is_not_there_is_refused(#[values(Backend::Sqlite, Backend::Postgre
         (&["token", "update", NOBODY, "--name", " "], "name must not be blank"),
         (
             &["token", "update", NOBODY, "-p", "swim"],
-            "permissions contains the unknown permission \"swim\"; allowed are calling, chat, datasphere, fax, management, messaging, numbers, pubsub, storage, tasking, video, introspection",
+            "permissions contains the unknown permission \"swim\"; allowed are calling, chat, datasphere, fax, management, messaging, numbers, pubsub, storage, tasking, video, introspection (from the default of permissions.catalogue)",
         ),
         (&["project", "rename", NOBODY, ""], "name must not be blank"),
     ] {

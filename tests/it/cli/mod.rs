@@ -1,10 +1,16 @@
 //! The command line, with the real binary: what is printed where, and the exit codes.
 
 mod bootstrap;
+mod catalogue;
+mod errors;
 mod help;
 mod keys;
 mod lists;
+mod lookup;
+mod names;
 mod project;
+mod screen;
+mod scripts;
 mod store;
 mod terminal;
 mod token;

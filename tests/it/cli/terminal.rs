@@ -1,60 +1,15 @@
-//! `serve --bootstrap` where stdout is a terminal: a pseudoterminal is given to the real binary.
+//! `serve --bootstrap` and `project delete` on a terminal.
 
 use std::{
-    ffi::OsStr,
-    fs::{File, OpenOptions},
-    io::{Read, Write},
-    os::unix::ffi::OsStrExt,
+    io::Write,
     process::{Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
 };
 
 use insta::{allow_duplicates, assert_snapshot};
 use rstest::rstest;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
-use crate::support::{Backend, Binary, Operator, created, masked};
-
-/// What stands on a terminal.
-struct Screen {
-    text: String,
-    chunks: mpsc::Receiver<String>,
-    keyboard: File,
-}
-
-impl Screen {
-    /// A terminal to be given away, and its screen.
-    fn with_terminal() -> (Self, File) {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let terminal = OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).unwrap();
-        let (sender, chunks) = mpsc::channel();
-        let keyboard = File::from(master.try_clone().unwrap());
-        thread::spawn(move || {
-            let (mut master, mut bytes) = (File::from(master), [0; 4096]);
-            // Linux ends it with an error when the last writer has gone.
-            while let Ok(count @ 1..) = master.read(&mut bytes) {
-                let _gone = sender.send(String::from_utf8_lossy(&bytes[..count]).replace("\r\n", "\n"));
-            }
-        });
-        (Self { text: String::new(), chunks, keyboard }, terminal)
-    }
-
-    fn type_in(&mut self, text: &str) {
-        self.keyboard.write_all(text.as_bytes()).unwrap();
-    }
-
-    fn wait_for(&mut self, end: &str) {
-        while !self.text.ends_with(end) {
-            self.text.push_str(&self.chunks.recv_timeout(Duration::from_secs(60)).expect("more on the screen"));
-        }
-    }
-}
+use crate::support::{Backend, Binary, Operator, Screen, created, masked};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ async fn a_token_of_no_project_is_refused(#[values(Backend::Sqlite, Backend::Pos
 
 /// How an error lists the permissions of the default configuration.
 const ALLOWED: &str = "allowed are calling, chat, datasphere, fax, management, messaging, numbers, pubsub, storage, \
-    tasking, video, introspection";
+    tasking, video, introspection (from the default of permissions.catalogue)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_field_of_a_token_is_named() {

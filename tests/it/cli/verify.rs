@@ -49,9 +49,16 @@ async fn the_end_of_the_line_is_no_part_of_a_credential_and_everything_else_is(
     let verify = |stdin: &[u8]| operator.run_with(&["token", "verify"], stdin);
     let whole = format!("{id}:{secret}");
 
-    for good in
-        [whole.clone(), format!("{whole}\n"), format!("{whole}\r\n"), whole.replacen(&id, &id.to_uppercase(), 1)]
-    {
+    for good in [
+        whole.clone(),
+        format!("{whole}\n"),
+        format!("{whole}\r\n"),
+        whole.replacen(&id, &id.to_uppercase(), 1),
+        // As it is found in a repository, without its project.
+        secret.to_owned(),
+        format!("{secret}\n"),
+        format!("{secret}\r\n"),
+    ] {
         verify(good.as_bytes()).done();
     }
     for bad in [
@@ -59,7 +66,11 @@ async fn the_end_of_the_line_is_no_part_of_a_credential_and_everything_else_is(
         "\n".to_owned(),
         ":".to_owned(),
         id.clone(),
-        secret.to_owned(),
+        format!(" {secret}"),
+        format!("{secret} "),
+        format!("{secret}\n\n"),
+        secret.to_uppercase(),
+        format!("Bearer {secret}"),
         format!("{id}:"),
         format!(":{secret}"),
         format!(" {whole}"),
@@ -121,6 +132,9 @@ async fn permissions_are_asked_for_as_well(#[values(Backend::Sqlite, Backend::Po
     verify(&["-p", "chat,fax"]).done();
     for missing in ["video", "management", "swim", "Chat", ""] {
         let complaint = verify(&["-p", "chat", "-p", missing]).refused();
+        let is_known = matches!(missing, "video" | "management");
+        let list = ", which is unknown; allowed are calling, chat,";
+        assert_eq!(complaint.contains(list), !is_known, "{complaint}");
 
         let told = format!("the credential is valid, but this token lacks the permission \"{missing}\"");
         assert!(complaint.contains(&told), "{complaint}");

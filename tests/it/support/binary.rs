@@ -202,6 +202,12 @@ impl Binary {
         }
     }
 
+    /// The next log line. It is not in `seen`.
+    #[track_caller]
+    pub fn next_line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("one more line in the log")
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

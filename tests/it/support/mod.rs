@@ -14,6 +14,7 @@ mod nginx;
 mod operator;
 mod postgres;
 mod programs;
+mod screen;
 mod seeded;
 mod text;
 
@@ -29,5 +30,6 @@ pub use log::{Heard, log};
 pub use nginx::Nginx;
 pub use operator::{Operator, created};
 pub use programs::program;
+pub use screen::Screen;
 pub use seeded::{FixedClock, SeededEntropy};
 pub use text::{forms_of, masked};
