@@ -17,6 +17,7 @@ mod container;
 mod crash;
 mod docs;
 mod http;
+mod in_code;
 mod process;
 mod proxies;
 mod quickstart;

@@ -23,12 +23,17 @@ fn sources(name: &str) -> PathBuf {
 }
 
 /// Registries are far away and not always quick.
-const FETCHED_WITHIN: Duration = Duration::from_secs(600);
+pub(crate) const FETCHED_WITHIN: Duration = Duration::from_secs(600);
+
+/// `target/clients/`.
+pub(crate) fn folder_of_what_is_fetched() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients")
+}
 
 /// A folder below `target/clients/` that `fetch` has filled. It is filled anew where it was made from another text, and
 /// by one process at a time.
 fn fetched(name: &str, made_from: &str, fetch: impl FnOnce(&Path)) -> PathBuf {
-    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients");
+    let all = folder_of_what_is_fetched();
     fs::create_dir_all(&all).unwrap();
     let lock = File::create(all.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
@@ -48,6 +53,11 @@ fn fetched(name: &str, made_from: &str, fetch: impl FnOnce(&Path)) -> PathBuf {
 
 /// The interpreter of a virtual environment with what the folder's `requirements.txt` pins.
 fn python(name: &str) -> PathBuf {
+    python_of(name, &sources(name))
+}
+
+/// As `python`, for sources anywhere.
+pub(crate) fn python_of(name: &str, sources: &Path) -> PathBuf {
     let python = program("python3", "python3-venv");
     let version = run_within(FETCHED_WITHIN, Command::new(&python).arg("--version"), b"").done();
     let is_new = version
@@ -56,7 +66,7 @@ fn python(name: &str) -> PathBuf {
         .and_then(|rest| rest.split('.').next()?.parse::<u32>().ok())
         .is_some_and(|minor| minor >= 11);
     assert!(is_new, "the clients need Python 3.11 or later, and python3 is {version}");
-    let requirements = sources(name).join("requirements.txt");
+    let requirements = sources.join("requirements.txt");
     let pins = fs::read_to_string(&requirements).unwrap();
     let folder = fetched(name, &format!("{} {version}{pins}", python.display()), |folder| {
         let mut venv = Command::new(&python);
@@ -79,11 +89,16 @@ fn python(name: &str) -> PathBuf {
 
 /// The modules that `package-lock.json` pins.
 fn node_modules() -> PathBuf {
+    node_modules_of("node", &sources("node"))
+}
+
+/// As `node_modules`, for sources anywhere.
+pub(crate) fn node_modules_of(name: &str, sources: &Path) -> PathBuf {
     let npm = program("npm", "npm");
-    let lock = fs::read_to_string(sources("node").join("package-lock.json")).unwrap();
-    let folder = fetched("node", &lock, |folder| {
+    let lock = fs::read_to_string(sources.join("package-lock.json")).unwrap();
+    let folder = fetched(name, &lock, |folder| {
         for name in ["package.json", "package-lock.json", ".npmrc"] {
-            fs::copy(sources("node").join(name), folder.join(name)).unwrap();
+            fs::copy(sources.join(name), folder.join(name)).unwrap();
         }
         let mut npm = Command::new(npm);
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);

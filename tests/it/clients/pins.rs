@@ -5,11 +5,16 @@ use std::fs;
 use serde_json::Value;
 
 use super::sources;
+use crate::in_code;
 
 #[test]
 fn every_python_package_is_pinned_by_hashes() {
-    for name in ["python", "schemathesis"] {
-        let text = fs::read_to_string(sources(name).join("requirements.txt")).unwrap();
+    for (name, folder) in [
+        ("python", sources("python")),
+        ("schemathesis", sources("schemathesis")),
+        ("fastapi", in_code::example("fastapi")),
+    ] {
+        let text = fs::read_to_string(folder.join("requirements.txt")).unwrap();
         let joined = text.replace("\\\n", "");
         let mut packages = 0;
         for line in joined.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
@@ -23,12 +28,14 @@ fn every_python_package_is_pinned_by_hashes() {
 
 #[test]
 fn every_node_package_is_pinned_by_a_hash() {
-    let text = fs::read_to_string(sources("node").join("package-lock.json")).unwrap();
-    let lock: Value = serde_json::from_str(&text).unwrap();
-    let packages = lock["packages"].as_object().unwrap();
-    assert!(packages.len() > 5);
-    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
-        assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{name}");
-        assert!(package["resolved"].is_null(), "{name} names a place");
+    for folder in [sources("node"), in_code::example("express")] {
+        let text = fs::read_to_string(folder.join("package-lock.json")).unwrap();
+        let lock: Value = serde_json::from_str(&text).unwrap();
+        let packages = lock["packages"].as_object().unwrap();
+        assert!(packages.len() > 5);
+        for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+            assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{name}");
+            assert!(package["resolved"].is_null(), "{name} names a place");
+        }
     }
 }

@@ -11,14 +11,18 @@ const MORE: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/
 /// The path of a program; the package is for whom it is missing.
 #[track_caller]
 pub fn program(name: &str, package: &str) -> PathBuf {
+    find_program(name).unwrap_or_else(|| {
+        panic!("{name} is missing: ./scripts/test installs it, or install the package \"{package}\"")
+    })
+}
+
+/// The path of a program, if it is there.
+pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(MORE.map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|path| is_executable(path))
-        .unwrap_or_else(|| {
-            panic!("{name} is missing: ./scripts/test installs it, or install the package \"{package}\"")
-        })
 }
 
 fn is_executable(path: &Path) -> bool {
