@@ -1,56 +1,81 @@
 //! Which of the processes on a database file may remember what it has read. There is one at most: whoever locks the
 //! file beside the database, its name and ".lock". Every other process reads each time, and waits after what it has
-//! taken away until the one has noticed.
+//! taken away until the one has noticed. The lock's file says which files the one has opened beside the database, so that
+//! others notice when they are on other ones.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, Once, PoisonError},
     time::Instant,
 };
 
-use super::SETTLED_AFTER;
+use super::{
+    SETTLED_AFTER,
+    database_file::{Beside, named_after},
+};
+
+/// More bytes than are ever said.
+const MOST: u64 = 256;
 
 /// The claim of this process to the file. The system ends it with the process, however that dies.
 #[derive(Debug)]
 pub(super) struct Claim {
     path: PathBuf,
-    /// The locked file, and since when. Written by whoever takes the claim or lets it go.
-    held: Mutex<Option<(File, Instant)>>,
+    /// The locked file. Written by whoever takes the claim or lets it go.
+    held: Mutex<Option<Held>>,
     /// Whether it was said that nobody can have it.
     complaint: Once,
     /// Whether it was said that another process has it.
     taken: Once,
 }
 
+#[derive(Debug)]
+struct Held {
+    file: File,
+    since: Instant,
+    has_said: Option<Beside>,
+}
+
 impl Claim {
     /// A claim beside that database. Nothing is claimed yet.
     pub(super) fn beside(database: &Path) -> Self {
         // One file may have several names, of which SQLite takes the last: so that they have one lock.
-        let mut path = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
-        path.push(".lock");
-        Self { path: PathBuf::from(path), held: Mutex::default(), complaint: Once::new(), taken: Once::new() }
+        Self { path: named_after(database, ".lock"), held: Mutex::default(), complaint: Once::new(), taken: Once::new() }
     }
 
     /// Takes it, unless another process has. Returns whether this one has it now.
     pub(super) fn take(&self) -> bool {
         let mut held = self.held();
         // A file that was deleted locks nobody out.
-        if held.as_ref().is_some_and(|(file, _)| !is_at(file, &self.path)) {
+        if held.as_ref().is_some_and(|held| !is_at(&held.file, &self.path)) {
             *held = None;
         }
         if held.is_none() {
-            *held = lock(&self.path).map_err(|error| self.complain(&error)).ok().map(|file| (file, Instant::now()));
+            let file = lock(&self.path).map_err(|error| self.complain(&error)).ok();
+            *held = file.map(|file| Held { file, since: Instant::now(), has_said: None });
         }
         held.is_some()
+    }
+
+    /// Says to other processes which files this one has opened beside the database, if it has the claim.
+    pub(super) fn advertise(&self, beside: Beside) {
+        let mut held = self.held();
+        if let Some(held) = held.as_mut().filter(|held| held.has_said != Some(beside)) {
+            match held.file.write_all_at(format!("{beside}\n").as_bytes(), 0) {
+                Ok(()) => held.has_said = Some(beside),
+                // It is tried again at the next look.
+                Err(error) => tracing::debug!(path = %self.path.display(), %error, "the lock's file cannot be written"),
+            }
+        }
     }
 
     /// Whether this process has it, and has had it for so long that whoever had it before remembers nothing any more.
     pub(super) fn is_settled(&self) -> bool {
         let held = self.held();
-        held.as_ref().is_some_and(|(file, since)| since.elapsed() >= SETTLED_AFTER && is_at(file, &self.path))
+        held.as_ref().is_some_and(|held| held.since.elapsed() >= SETTLED_AFTER && is_at(&held.file, &self.path))
     }
 
     /// Lets it go.
@@ -85,19 +110,67 @@ impl Claim {
         });
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<(File, Instant)>> {
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What the process that has the claim at that path says; `None` where no process has it.
+pub(super) fn advertised(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut said = String::new();
+            file.take(MOST).read_to_string(&mut said).ok()?;
+            Some(said)
+        }
+        // Let go again at once.
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
 fn lock(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    lock_opened(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?, path)
+}
+
+/// Locks a file that was opened at that path. Another may have replaced it since, and locked the one that is there now.
+fn lock_opened(file: File, path: &Path) -> io::Result<File> {
     file.try_lock()?;
-    if is_at(&file, path) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    if !is_at(&file, path) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    // What the process before said is true no more.
+    file.set_len(0)?;
+    Ok(file)
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: io::Result<fs::Metadata>| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok();
     let found = identity(fs::metadata(path));
     found.is_some() && found == identity(file.metadata())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_replaced_before_it_was_locked_is_no_claim() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("t.db.lock");
+        let opened = File::create(&path).unwrap();
+
+        fs::remove_file(&path).unwrap();
+        let deleted = lock_opened(opened.try_clone().unwrap(), &path);
+        let theirs = lock(&path).unwrap();
+        let replaced = lock_opened(opened, &path);
+
+        assert_eq!(deleted.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(replaced.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(theirs);
+        lock(&path).unwrap();
+    }
 }

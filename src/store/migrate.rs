@@ -18,7 +18,7 @@ use sqlx::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{Instant, sleep};
 
-use super::{explain::Explained, sqlite};
+use super::{database_file, explain::Explained, sqlite};
 use crate::error::Error;
 
 mod embedded_postgres {
@@ -54,6 +54,9 @@ pub enum MigrateError {
     /// Rows refer to rows that are not there.
     #[error("after migrating, rows of the table {0:?} would refer to rows that do not exist; nothing was changed")]
     DanglingReference(String),
+    /// A server has the database open with other files beside it than those that are there.
+    #[error("{0}")]
+    Unshared(crate::error::Cause),
     /// The database refused or was not reached.
     #[error("{0}")]
     Database(#[source] Explained),
@@ -110,7 +113,9 @@ pub async fn postgres(options: &PgConnectOptions) -> Result<Vec<String>, Migrate
 pub async fn sqlite(path: &Path) -> Result<Vec<String>, MigrateError> {
     // SQLite ignores a change of foreign_keys inside a transaction, so they are off from the start and checked at the end.
     let options = sqlite::writing(sqlite::connect_options(path, PATIENCE)).foreign_keys(false);
+    assert_shared(path)?;
     let mut connection = connect_in_turn(&options).await?;
+    assert_shared(path)?;
     let mut transaction = connection.begin_with("begin immediate").await?;
     let report = sqlite_runner().run_async(&mut Adapter(&mut *transaction)).await?;
     if let Some(row) = raw_sql("pragma foreign_key_check").fetch_optional(&mut *transaction).await? {
@@ -120,6 +125,14 @@ pub async fn sqlite(path: &Path) -> Result<Vec<String>, MigrateError> {
     transaction.commit().await?;
     connection.close().await?;
     Ok(applied(&report))
+}
+
+fn assert_shared(path: &Path) -> Result<(), MigrateError> {
+    match database_file::assert_shared(path) {
+        Err(Error::StoreAway(why)) => Err(MigrateError::Unshared(why)),
+        Err(error) => Err(MigrateError::Unshared(error.into())),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// How long to wait for others that migrate.

@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Mark, Store, migrate,
-    sql::{Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
+    sql::{Failure, Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -132,8 +132,11 @@ pub fn is_overheard(connect: &PgConnectOptions) -> bool {
 }
 
 impl SqlStore<Postgres> {
-    pub(super) async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
-        connection.begin().await
+    pub(super) async fn begin<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+    ) -> Result<Transaction<'c, Postgres>, Failure> {
+        Ok(connection.begin().await?)
     }
 }
 

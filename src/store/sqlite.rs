@@ -1,6 +1,8 @@
 //! The store on one file, with SQLite.
 
 use std::{
+    fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -19,7 +21,7 @@ use tokio::runtime::Handle;
 use super::{
     Mark, Store,
     claim::Claim,
-    database_file::DatabaseFile,
+    database_file::{DatabaseFile, named_after},
     migrate,
     sql::{COMMIT_LIMIT, Failure, Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
 };
@@ -38,7 +40,12 @@ pub struct Options {
 
 /// Makes a store on a file that exists. Must be called within a Tokio runtime that outlives the store.
 pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
+    build(options, catalogue)
+}
+
+fn build(options: &Options, catalogue: Arc<Catalogue>) -> Arc<SqlStore<Sqlite>> {
     let connect = connect_options(&options.path, options.time_limit);
+    let file = Arc::new(DatabaseFile::at(&options.path, connect.clone().read_only(true)));
     let pool = |connections| {
         SqlitePoolOptions::new()
             .max_connections(connections)
@@ -50,11 +57,16 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
     };
     // One writer: more of them would only wait for each other, asleep in a busy handler.
     let writers_opened = Arc::new(AtomicU64::new(0));
-    let opened = writers_opened.clone();
+    let (opened, held) = (writers_opened.clone(), file.clone());
     let writer = pool(1)
         .after_connect(move |connection, _| {
             opened.fetch_add(1, Ordering::AcqRel);
-            Box::pin(assert_writable(connection))
+            let file = held.clone();
+            Box::pin(async move {
+                // The database may be in WAL mode only now.
+                file.hold().await.map_err(Failure::into_sqlx)?;
+                assert_writable(connection).await
+            })
         })
         .after_release(|connection, _| {
             Box::pin(async move {
@@ -69,7 +81,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
         managing: share_of_management(options.readers),
-        file: Some(DatabaseFile::at(&options.path)),
+        file: Some(file),
         writers_opened,
         claim: Some(Claim::beside(&options.path)),
         // What was given up goes on in its thread, on which its connection waits.
@@ -117,7 +129,7 @@ pub(super) async fn assert_writable(connection: &mut SqliteConnection) -> Result
 pub fn create(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     // SQLite gives its -wal and -shm files the mode of the database file.
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -125,10 +137,33 @@ pub fn create(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Says where others than its owner may read or write the file, or those beside it. SQLite gives them its mode when it
+/// makes them.
+pub fn warn_of_open_modes(path: &Path) {
+    let beside = ["", "-wal", "-shm"].map(|ending| named_after(path, ending));
+    for path in beside {
+        let Ok(mode) = fs::metadata(&path).map(|metadata| metadata.mode() & 0o7777) else { continue };
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                path = %path.display(),
+                mode = format_args!("{mode:04o}"),
+                "others than the owner of this file can read or write it, and whoever writes it decides which tokens are \
+                 let in; run 'chmod 600' on it"
+            );
+        }
+    }
+}
+
 impl SqlStore<Sqlite> {
-    pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, sqlx::Error> {
+    pub(super) async fn begin<'c>(
+        &self,
+        connection: &'c mut SqliteConnection,
+    ) -> Result<Transaction<'c, Sqlite>, Failure> {
         // A transaction that reads first and writes then fails when another wrote in between; this one queues.
-        connection.begin_with("begin immediate").await
+        let transaction = connection.begin_with("begin immediate").await?;
+        // It may have queued for long.
+        self.assert_in_place()?;
+        Ok(transaction)
     }
 }
 
@@ -161,10 +196,17 @@ impl Store for SqlStore<Sqlite> {
             let connection = self.writers_opened.load(Ordering::Acquire);
             let version = sqlx::query_scalar("pragma data_version").fetch_one(&mut *lent).await?;
             lent.give_back();
+            // Of files that others no longer use it would say that nobody writes.
+            self.assert_in_place()?;
             Ok::<_, Failure>(Mark { connection, version })
         };
         match self.at_home(tokio::time::timeout_at(self.deadline(), look)).await {
-            Ok(Ok(mark)) => Ok(Some(mark)),
+            Ok(Ok(mark)) => {
+                if let (Some(claim), Some(beside)) = (&self.claim, self.file.as_ref().and_then(|file| file.beside())) {
+                    claim.advertise(beside);
+                }
+                Ok(Some(mark))
+            }
             Ok(Err(failure)) => Err(failure.into_error()),
             Err(elapsed) => Err(Error::StoreAway(elapsed.into())),
         }
@@ -175,10 +217,70 @@ impl Store for SqlStore<Sqlite> {
     }
 
     async fn close(&self) {
+        let file = self.file.as_ref().expect("a store on SQLite has a file");
+        if !file.may_be_finished() {
+            tracing::warn!(
+                "the database's files were removed or replaced while this process had them open: they are left as they are; \
+                 the next start reads what they hold"
+            );
+            // A store that is never dropped closes no connection, and keeps its claim, so that other processes are
+            // told until the very end.
+            std::mem::forget(self.itself.upgrade());
+            return;
+        }
         if let Some(claim) = &self.claim {
             claim.release();
         }
         self.at_home(self.readers.close()).await;
+        // The last one to be closed writes, so that it can end what the file beside the database holds.
+        self.at_home(file.let_go()).await;
         self.at_home(self.writer.close()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Row, SqlSafeStr};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn ask(connection: &mut SqliteConnection, question: &'static str) -> String {
+        let row = sqlx::query(question.into_sql_str()).fetch_one(connection).await.unwrap();
+        row.try_get::<i64, _>(0).map_or_else(|_| row.get::<String, _>(0), |number| number.to_string())
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_on_disk_and_readers_cannot_write() {
+        const READERS: u32 = 3;
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("t.db");
+        create(&path).unwrap();
+        migrate::sqlite(&path).await.unwrap();
+        let options = Options { path, readers: READERS, time_limit: Duration::from_secs(7) };
+        let store = build(&options, Arc::new(Catalogue::new(["chat".to_owned()]).unwrap()));
+
+        let mut writer = store.writer.acquire().await.unwrap();
+        // 2 is FULL: SQLite syncs before it says that something is committed.
+        for (question, answer) in [
+            ("pragma synchronous", "2"),
+            ("pragma journal_mode", "wal"),
+            ("pragma foreign_keys", "1"),
+            ("pragma busy_timeout", "7000"),
+        ] {
+            assert_eq!(ask(&mut writer, question).await, answer, "{question}");
+        }
+        drop(writer);
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            readers.push(store.readers.acquire().await.unwrap());
+        }
+        for reader in &mut readers {
+            assert_eq!(ask(reader, "pragma busy_timeout").await, "7000");
+            let refused = sqlx::query("delete from tokens").execute(&mut **reader).await.unwrap_err();
+            assert!(refused.to_string().contains("readonly"), "{refused}");
+        }
+        drop(readers);
+        store.close().await;
     }
 }

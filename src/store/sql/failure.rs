@@ -36,6 +36,14 @@ impl From<Elapsed> for Failure {
 }
 
 impl Failure {
+    /// The failure in the words of the crate, for those who must speak them.
+    pub(crate) fn into_sqlx(self) -> sqlx::Error {
+        match self {
+            Self::Sql(error) => error,
+            refused => sqlx::Error::Configuration(refused.into_error().into()),
+        }
+    }
+
     /// The failure in the domain's words.
     pub(crate) fn into_error(self) -> Error {
         match self {

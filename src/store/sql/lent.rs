@@ -91,6 +91,9 @@ impl<DB: Database> SqlStore<DB> {
         deadline: Instant,
     ) -> Result<Lent<DB>, Failure> {
         self.assert_in_place()?;
+        if let Some(file) = &self.file {
+            file.hold().await?;
+        }
         let connection = pool.acquire().await?;
         let (runtime, pulse) = (self.runtime.clone(), self.pulse.clone());
         Ok(Lent { connection: Some(connection), permit, runtime, deadline, pulse })

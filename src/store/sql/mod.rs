@@ -42,7 +42,7 @@ pub struct SqlStore<DB: Database> {
     /// For what writes. On SQLite one connection: its one writer.
     pub(super) writer: Pool<DB>,
     /// SQLite: the file that both are on.
-    pub(super) file: Option<DatabaseFile>,
+    pub(super) file: Option<Arc<DatabaseFile>>,
     /// SQLite: how many connections to write were opened so far.
     pub(super) writers_opened: Arc<AtomicU64>,
     /// SQLite: whether this process may remember what it reads.
@@ -74,7 +74,7 @@ impl<DB: Database> SqlStore<DB> {
 
     /// Whether the database is still the one that was opened.
     pub(super) fn assert_in_place(&self) -> Result<(), Error> {
-        self.file.as_ref().map_or(Ok(()), DatabaseFile::assert_in_place)
+        self.file.as_ref().map_or(Ok(()), |file| file.assert_in_place())
     }
 
     /// The error of an operation that is not tried again.
@@ -129,7 +129,7 @@ macro_rules! write {
             let attempt = store.at_home(async {
                 let mut lent = store.writer(deadline).await?;
                 let work = async {
-                    let mut transaction = Self::begin(&mut lent).await?;
+                    let mut transaction = store.begin(&mut lent).await?;
                     let $tx = &mut *transaction;
                     let value = $work;
                     Ok::<_, $crate::store::sql::Failure>((transaction, value))

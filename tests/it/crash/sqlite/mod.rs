@@ -1,5 +1,6 @@
-//! What can befall an SQLite file: it may not be written to, its directory goes, the disk is full, two servers share it.
+//! What can befall an SQLite file: it may not be written to, its directory goes, the files beside it go, the disk is full, two servers share it.
 
+mod beside;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod moved;
