@@ -61,7 +61,8 @@ fn catalogue() -> Arc<Catalogue> {
 async fn bench(database: &str, store: Arc<dyn Store>) {
     let entropy = Arc::new(SystemEntropy);
     let hasher = Hasher::start(Cost { memory_kib: 8, iterations: 1, parallelism: 1 }, 2, 128, entropy.clone()).unwrap();
-    let limits = Limits { tokens_per_project: 2 * ROWS as u64, cache_bytes: 1 << 20 };
+    let limits =
+        Limits { tokens_per_project: 2 * ROWS as u64, subprojects_per_project: 2 * ROWS as u64, cache_bytes: 1 << 20 };
     let keys = Keys::new(Some(Key::new([7; 32])), Vec::new());
     let known = catalogue();
     let service = Arc::new(Service::new(store, hasher, Arc::new(SystemClock), entropy, known.clone(), limits, &keys));

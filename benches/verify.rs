@@ -29,7 +29,7 @@ fn verify(criterion: &mut Criterion) {
         let entropy = Arc::new(SystemEntropy);
         let cost = Cost { memory_kib: 8, iterations: 1, parallelism: 1 };
         let hasher = Hasher::start(cost, 1, 8, entropy.clone()).unwrap();
-        let limits = Limits { tokens_per_project: 10, cache_bytes: 1 << 20 };
+        let limits = Limits { tokens_per_project: 10, subprojects_per_project: 1000, cache_bytes: 1 << 20 };
         let keys = Keys::new(Some(Key::new([7; 32])), Vec::new());
         let service = Service::new(store, hasher, Arc::new(SystemClock), entropy, catalogue, limits, &keys);
         let made = service.create_project(Name::parse("bench").unwrap(), None, true).await.unwrap();

@@ -72,6 +72,13 @@ pub enum Error {
         limit: u64,
     },
 
+    /// The project has as many subprojects as it may.
+    #[error("the project already has the maximum number of subprojects ({limit}); delete some first")]
+    SubprojectLimitReached {
+        /// The limit.
+        limit: u64,
+    },
+
     /// A subproject was to be given a subproject.
     #[error("a subproject cannot have subprojects; use a root project as the parent")]
     NestedSubproject,

@@ -21,7 +21,7 @@ use super::{cores, server};
 pub async fn caller(database: &str, directory: &Path, name: &str, cost: Cost) -> PathBuf {
     let entropy = Arc::new(SystemEntropy);
     let hasher = Hasher::start(cost, cores(), 128, entropy.clone()).unwrap();
-    let limits = Limits { tokens_per_project: 1_000_000_000, cache_bytes: 1 << 16 };
+    let limits = Limits { tokens_per_project: 1_000_000_000, subprojects_per_project: 1000, cache_bytes: 1 << 16 };
     let keys = Keys::new(Some(Key::new([7; 32])), Vec::new());
     let (store, catalogue) = (server::open(database), server::catalogue());
     let service = Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, catalogue, limits, &keys);
@@ -40,7 +40,7 @@ pub async fn bare_inserts(database: &str, seconds: u64) -> f64 {
     let store = server::open(database);
     let now = SystemClock.now();
     let project = Project::new(ProjectId::from(SystemEntropy.uuid()), Name::parse("bare").unwrap(), None, now);
-    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None, 1).await.unwrap();
     let permissions = server::catalogue().parse(["calling"]).unwrap();
     let began = Instant::now();
     let tasks: Vec<_> = (0..TASKS)

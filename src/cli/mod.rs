@@ -124,6 +124,7 @@ impl From<Error> for Failure {
             Error::Internal(cause) => cause.to_string(),
             // A client is not told which key of the configuration limits it.
             Error::TokenLimitReached { .. } => format!("{error}, or raise limits.tokens_per_project"),
+            Error::SubprojectLimitReached { .. } => format!("{error}, or raise limits.subprojects_per_project"),
             _ => error.to_string(),
         })
     }

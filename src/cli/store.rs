@@ -176,6 +176,14 @@ fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Says where others than its owner may read or write what is kept.
+pub(super) fn warn_of_open_modes(config: &Config) {
+    match &config.database.url {
+        DatabaseUrl::Sqlite(path) => sqlite::warn_of_open_modes(path),
+        DatabaseUrl::Postgres(_) => {}
+    }
+}
+
 /// A service on a store.
 pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Result<Service, Failure> {
     let catalogue = Arc::new(config.permissions.catalogue.clone());
@@ -185,7 +193,11 @@ pub(super) fn service(config: &Config, store: Arc<dyn Store>, keys: &Keys) -> Re
     let cost = Cost { memory_kib, iterations, parallelism };
     let slots = cores();
     let hasher = Hasher::start(cost, slots, hashing.queue, entropy.clone())?;
-    let limits = Limits { tokens_per_project: config.limits.tokens_per_project, cache_bytes: config.cache.max_bytes };
+    let limits = Limits {
+        tokens_per_project: config.limits.tokens_per_project,
+        subprojects_per_project: config.limits.subprojects_per_project,
+        cache_bytes: config.cache.max_bytes,
+    };
     Ok(Service::new(store, hasher, Arc::new(SystemClock), entropy, catalogue, limits, keys))
 }
 

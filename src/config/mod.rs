@@ -99,6 +99,7 @@ pub struct Permissions {
 #[expect(missing_docs, reason = "config/default.toml explains each key")]
 pub struct Limits {
     pub tokens_per_project: u64,
+    pub subprojects_per_project: u64,
     pub body_bytes: usize,
 }
 
@@ -203,6 +204,7 @@ impl Config {
             },
             limits: Limits {
                 tokens_per_project: sources.number("limits.tokens_per_project", 1, 1_000_000_000)?,
+                subprojects_per_project: sources.number("limits.subprojects_per_project", 1, 1_000_000_000)?,
                 body_bytes: sources.number("limits.body_bytes", 1024, 16 * 1024 * 1024)?,
             },
             signalwire: Signalwire { region_preference: sources.get("signalwire.region_preference")? },

@@ -253,6 +253,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::UnknownPath
         | Error::MethodNotAllowed
         | Error::TokenLimitReached { .. }
+        | Error::SubprojectLimitReached { .. }
         | Error::NestedSubproject
         | Error::NotDeletable
         | Error::HasSubprojects { .. }

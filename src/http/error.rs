@@ -54,6 +54,7 @@ pub(super) fn row(error: &Error) -> Row {
         Error::UnknownPath              => line(404, (404, Number(20404))),
         Error::MethodNotAllowed         => line(405, (405, Number(20004))),
         Error::TokenLimitReached { .. } => line(422, (422, Validation)),
+        Error::SubprojectLimitReached { .. } => line(422, (422, Number(20006))),
         Error::NestedSubproject         => line(422, (422, Number(20005))),
         Error::NotDeletable             => line(422, (422, Number(20005))),
         Error::HasSubprojects { .. }    => line(422, (422, Number(20005))),

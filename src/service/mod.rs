@@ -68,6 +68,8 @@ pub struct Service {
 pub struct Limits {
     /// The most tokens that a project may hold.
     pub tokens_per_project: u64,
+    /// The most subprojects that a root project may have.
+    pub subprojects_per_project: u64,
     /// The most bytes of memory that cached grants take.
     pub cache_bytes: u64,
 }

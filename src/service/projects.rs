@@ -28,7 +28,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::ProjectNotFound`] where there is no such parent, [`Error::NestedSubproject`] where it is a
-    /// subproject itself.
+    /// subproject itself, [`Error::SubprojectLimitReached`].
     pub async fn create_project(
         &self,
         name: Name,
@@ -38,7 +38,7 @@ impl Service {
         let project = self.new_project(name, parent);
         let first = if with_token { Some(self.first_token(project.id).await?) } else { None };
         let rows = first.as_ref().map(|(issued, secret)| TokenRows { token: &issued.token, secret });
-        self.store.create_project(Actor::Operator, &project, rows, None).await?;
+        self.store.create_project(Actor::Operator, &project, rows, None, self.limits.subprojects_per_project).await?;
         tracing::info!(project.id = %project.id, "project created");
         Ok(CreatedProject { project, token: first.map(|(issued, _)| issued) })
     }
@@ -64,7 +64,7 @@ impl Service {
         let Reach { actor, project: parent } = caller.at_home();
         let project = new.into_project(self.entropy.uuid().into(), parent, self.clock.now());
         let (key, sealed) = self.signing_key(project.id)?;
-        self.store.create_project(actor, &project, None, Some(&sealed)).await?;
+        self.store.create_project(actor, &project, None, Some(&sealed), self.limits.subprojects_per_project).await?;
         tracing::info!(project.id = %project.id, "project created");
         Ok((project, key))
     }

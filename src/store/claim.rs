@@ -43,7 +43,12 @@ impl Claim {
     /// A claim beside that database. Nothing is claimed yet.
     pub(super) fn beside(database: &Path) -> Self {
         // One file may have several names, of which SQLite takes the last: so that they have one lock.
-        Self { path: named_after(database, ".lock"), held: Mutex::default(), complaint: Once::new(), taken: Once::new() }
+        Self {
+            path: named_after(database, ".lock"),
+            held: Mutex::default(),
+            complaint: Once::new(),
+            taken: Once::new(),
+        }
     }
 
     /// Takes it, unless another process has. Returns whether this one has it now.

@@ -95,18 +95,19 @@ pub struct ProjectFilter {
 #[async_trait]
 pub trait Projects: Send + Sync {
     /// Makes a project, and its first token and its sealed signing key with it where they are given. A root is made on
-    /// the operator's authority alone.
+    /// the operator's authority alone; a subproject where its parent has fewer than `limit`, also while others make some.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] and [`Error::PermissionMissing`] where the actor's token or secret is gone or no
     /// longer holds `management`; [`Error::ProjectNotFound`] where the parent is not there, [`Error::NestedSubproject`] where it is no
-    /// root, [`Error::SelectorTaken`] where the token's secret must be drawn again.
+    /// root, [`Error::SubprojectLimitReached`], [`Error::SelectorTaken`] where the token's secret must be drawn again.
     async fn create_project(
         &self,
         actor: Actor,
         project: &Project,
         first: Option<TokenRows<'_>>,
         signing_key: Option<&[u8]>,
+        limit: u64,
     ) -> Result<(), Error>;
 
     /// Makes the first project and its token, only where there is no project at all; two processes that try

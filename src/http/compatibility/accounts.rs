@@ -223,7 +223,7 @@ pub(in crate::http) async fn list(
     post, path = "/api/laml/2010-04-01/Accounts", operation_id = "createAccount", tag = "Compatibility",
     security(("basic" = [])),
     request_body(content((NameAccount = "application/x-www-form-urlencoded"), (NameAccount = "application/json"))),
-    responses((status = 201, description = "The account, with its signing key.", body = AccountBody, headers(("Location" = String, description = "The path of the account."))), (status = 422, description = "The friendly name is not valid (20002), or the parent is a subproject itself (20005).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
+    responses((status = 201, description = "The account, with its signing key.", body = AccountBody, headers(("Location" = String, description = "The path of the account."))), (status = 422, description = "The friendly name is not valid (20002), the parent is a subproject itself (20005), or it has the maximum number of subprojects (20006).", body = Flat), CompatibilityErrors, CompatibilityBodyErrors)
 )]
 pub(in crate::http) async fn create(
     service: Data<Service>,

@@ -115,6 +115,7 @@ pub(super) fn log(error: &Error) {
         | Error::UnknownPath
         | Error::MethodNotAllowed
         | Error::TokenLimitReached { .. }
+        | Error::SubprojectLimitReached { .. }
         | Error::NestedSubproject
         | Error::NotDeletable
         | Error::HasSubprojects { .. } => tracing::debug!("refused: {error}"),

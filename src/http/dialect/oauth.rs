@@ -37,6 +37,7 @@ fn answer(error: &Error, _: &Context<'_>) -> HttpResponse {
         | Error::Invalid(_)
         | Error::MalformedId
         | Error::TokenLimitReached { .. }
+        | Error::SubprojectLimitReached { .. }
         | Error::NestedSubproject
         | Error::NotDeletable
         | Error::HasSubprojects { .. } => (HttpResponse::BadRequest(), "invalid_request"),

@@ -87,6 +87,7 @@ fn entries<'f>(error: &'f Error, context: &Context<'_>) -> Vec<Entry<'f>> {
             faults.iter().map(|fault| entry(code_of_fault(fault), fault.to_string(), Some(fault.attribute()))).collect()
         }
         Error::TokenLimitReached { .. } => vec![entry("token_limit_reached", error.to_string(), None)],
+        Error::SubprojectLimitReached { .. } => vec![entry("subproject_limit_reached", error.to_string(), None)],
         Error::NestedSubproject => vec![entry("nested_subprojects_not_allowed", error.to_string(), None)],
         Error::NotDeletable | Error::HasSubprojects { .. } => {
             vec![entry("only_subprojects_can_be_deleted", error.to_string(), None)]

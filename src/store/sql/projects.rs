@@ -24,15 +24,16 @@ macro_rules! projects {
                 project: &Project,
                 first: Option<TokenRows<'_>>,
                 signing_key: Option<&[u8]>,
+                limit: u64,
             ) -> Result<(), Error> {
                 write!(self, |tx| {
-                    let root = match project.parent {
-                        Some(parent) => Self::lock_root(tx, parent).await?,
+                    let room = match project.parent {
+                        Some(parent) => Self::lock_parent(tx, parent, limit).await?,
                         None => Ok(()),
                     };
                     // A caller who is dead learns just that, not what it would have been refused for.
                     self.assert_alive(tx, actor).await?;
-                    root?;
+                    room?;
                     Self::insert_project(tx, project, signing_key).await?;
                     if let Some(rows) = first {
                         Self::insert_first(tx, rows).await?;
@@ -274,19 +275,32 @@ macro_rules! projects {
                 })
             }
 
-            /// Holds the parent until the commit: a root cannot become a subproject, but it can be deleted. The inner
-            /// result is the refusal, for the caller to give when it comes to it.
-            async fn lock_root(tx: &mut $connection, id: ProjectId) -> Result<Result<(), Error>, Failure> {
+            /// Keeps all others from the parent until the commit: a root cannot become a subproject, but it can be deleted
+            /// and be given subprojects. The inner result is the refusal, for the caller to give when it comes to it.
+            async fn lock_parent(
+                tx: &mut $connection,
+                id: ProjectId,
+                limit: u64,
+            ) -> Result<Result<(), Error>, Failure> {
                 let parent: Option<Option<Uuid>> =
-                    sqlx::query_scalar(concat!("select parent_id from projects where id = $1", $for_share))
+                    sqlx::query_scalar(concat!("select parent_id from projects where id = $1", $for_update))
                         .bind(id.as_uuid())
-                        .fetch_optional(tx)
+                        .fetch_optional(&mut *tx)
                         .await?;
-                Ok(match parent {
-                    None => Err(Error::ProjectNotFound),
-                    Some(Some(_)) => Err(Error::NestedSubproject),
-                    Some(None) => Ok(()),
-                })
+                match parent {
+                    None => return Ok(Err(Error::ProjectNotFound)),
+                    Some(Some(_)) => return Ok(Err(Error::NestedSubproject)),
+                    Some(None) => {}
+                }
+                // Of a statement of its own: one that waits for the lock counts what was there before it waited.
+                let is_full: bool = sqlx::query_scalar(
+                    "select (select count(*) from (select 1 from projects where parent_id = $1 limit $2) c) >= $2",
+                )
+                .bind(id.as_uuid())
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_one(tx)
+                .await?;
+                Ok(if is_full { Err(Error::SubprojectLimitReached { limit }) } else { Ok(()) })
             }
 
             /// Keeps all others from the project until the commit. The inner result as above.

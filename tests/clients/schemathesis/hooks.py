@@ -19,6 +19,8 @@ FAULTS_OF_STATE = {
     "only_subprojects_can_be_deleted",  # the id is that of the caller's own project
     "nested_subprojects_not_allowed",  # the caller's project is a subproject
     20005,  # the same (compatibility API)
+    20006,  # the project has all the subprojects that it may have (compatibility API)
+    "subproject_limit_reached",  # the same
     "token_limit_reached",  # the project is full
 }
 

@@ -13,7 +13,7 @@ async fn make(operator: &Operator, id: &str, name: &str) {
     let store = operator.database.open(catalogue());
     let now = Timestamp::from_micros(1_795_494_884_000_000);
     let project = Project::new(ProjectId::parse(id).unwrap(), Name::parse(name).unwrap(), None, now);
-    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
     store.close().await;
 }
 

@@ -113,6 +113,28 @@ async fn a_subproject_of_a_subproject_or_of_nothing_is_refused(
     assert_eq!(orphan, "error: no such project\n");
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_subprojects_holds_for_the_operator_too(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::migrated(backend).await;
+    let parent = operator.project("Parent").id.to_string();
+    let create =
+        || operator.run(&["project", "create", "C", "--parent", &parent, "--set", "limits.subprojects_per_project=2"]);
+
+    create().done();
+    create().done();
+    let full = create().refused();
+
+    assert_eq!(
+        full,
+        "error: the project already has the maximum number of subprojects (2); delete some first, or raise \
+         limits.subprojects_per_project\n"
+    );
+    assert_eq!(operator.database.count("select count(*) from projects").await, 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_will_not_do_is_refused_with_the_reason() {
     let operator = Operator::migrated(Backend::Sqlite).await;

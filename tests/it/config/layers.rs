@@ -8,7 +8,7 @@ use super::{KEY, Said, bare, keys, variable, with_file, with_flag, with_variable
 use crate::support::{run, tokensmith};
 
 /// Another value for every key: as it is written in a file, as it is written elsewhere, and as it is printed.
-const OTHERS: [(&str, &str, &str, &str); 30] = [
+const OTHERS: [(&str, &str, &str, &str); 31] = [
     ("server.bind", "'[::1]:81'", "[::1]:81", "'[::1]:81'"),
     ("server.insecure_bind", "true", "true", "true"),
     ("server.public_url", "'https://t.example/'", "https://t.example/", "'https://t.example'"),
@@ -45,6 +45,7 @@ const OTHERS: [(&str, &str, &str, &str); 30] = [
         "['swim', 'run.fast', 'introspection', 'management']",
     ),
     ("limits.tokens_per_project", "10", "10", "10"),
+    ("limits.subprojects_per_project", "10", "10", "10"),
     ("limits.body_bytes", "2048", "2048", "2048"),
     ("signalwire.region_preference", "'eu-west'", "eu-west", "'eu-west'"),
     ("log.format", "'json'", "json", "'json'"),

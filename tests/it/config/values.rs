@@ -68,6 +68,7 @@ fn every_address_of_the_loopback_network_is_fine() {
 #[case("hashing.parallelism", &["-1", "17"], "a whole number from 1 to 16, or 0")]
 #[case("hashing.queue", &["0", "100001"], "a whole number from 1 to 100000")]
 #[case("permissions.catalogue", &["Swim", "swim,swim", "swim,", "7up", "a b"], "a list of permission names, but ")]
+#[case("limits.subprojects_per_project", &["0", "-1", "many", "1000000001"], "a whole number from 1 to 1000000000")]
 #[case("limits.tokens_per_project", &["0", "1000000001"], "a whole number from 1 to 1000000000")]
 #[case("limits.body_bytes", &["1023", "16777217", "64k"], "a whole number from 1024 to 16777216")]
 #[case("signalwire.region_preference", &["", "us east", "\u{fc}s", "us\n", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "1 to 64 visible ASCII characters")]

@@ -90,7 +90,7 @@ pub async fn open(url: &str) -> (Service, Arc<dyn Store>) {
     let entropy = Arc::new(SystemEntropy);
     let cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
     let hasher = Hasher::start(cost, 2, 128, entropy.clone()).unwrap();
-    let limits = Limits { tokens_per_project: 10_000, cache_bytes: 1 << 20 };
+    let limits = Limits { tokens_per_project: 10_000, subprojects_per_project: 1000, cache_bytes: 1 << 20 };
     (Service::new(store.clone(), hasher, Arc::new(SystemClock), entropy, known, limits, &Keys::default()), store)
 }
 

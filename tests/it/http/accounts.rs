@@ -93,7 +93,7 @@ async fn an_account_is_made_shown_renamed_and_listed(
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_an_account_has_its_code(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
-    let mut app = App::start(backend).await;
+    let mut app = App::start_with(backend, Options { subprojects_per_project: 1, ..Options::default() }).await;
     let root = app.root.clone();
     let child = app.subproject("Child").await;
     let accounts = format!("{COMPATIBILITY}/Accounts");
@@ -107,6 +107,12 @@ async fn what_is_wrong_with_an_account_has_its_code(#[values(Backend::Sqlite, Ba
             assert_refused(&app.send(Method::POST, &path, &root, body.clone()).await, 400, 10000, &body.to_string());
         }
     }
+    let full = app.send(Method::POST, &accounts, &root, json!({ "FriendlyName": "One too many" })).await;
+    assert_refused(&full, 422, 20006, "a second subproject");
+    assert_eq!(
+        full.json()["message"],
+        "the project already has the maximum number of subprojects (1); delete some first"
+    );
     let nested = app.send(Method::POST, &accounts, &child, json!({ "FriendlyName": "Grandchild" })).await;
     assert_refused(&nested, 422, 20005, "a subproject of a subproject");
     for query in ["PageSize=0", "PageSize=1001", "PageSize=-1", "PageSize=x", "PageSize=", "PageSize=%2B5"] {

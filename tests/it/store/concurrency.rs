@@ -92,6 +92,39 @@ async fn of_fifty_that_issue_at_once_as_many_succeed_as_the_limit_leaves_room_fo
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn of_thirty_subprojects_at_once_the_limit_lets_ten_be(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start_with(backend, Options { subprojects_per_project: 10, ..Options::default() }).await;
+    let creating: Vec<_> = (0..30)
+        .map(|_| {
+            let (service, parent) = (app.service.clone(), app.root.id);
+            tokio::spawn(async move { service.create_project(name("one of thirty"), Some(parent), false).await })
+        })
+        .collect();
+
+    let (mut created, mut refused) = (Vec::new(), 0);
+    for task in creating {
+        match task.await.unwrap() {
+            Ok(project) => created.push(project.project.id),
+            Err(Error::SubprojectLimitReached { limit: 10 }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    assert_eq!((created.len(), refused), (10, 20));
+    assert_eq!(app.database.count("select count(*) from projects where parent_id is not null").await, 10);
+    // One that goes makes room for one, and the limit is each project's own.
+    app.service.delete_project(operator(created[0])).await.unwrap();
+    app.service.create_project(name("in its place"), Some(app.root.id), false).await.unwrap();
+    let full = app.service.create_project(name("one too many"), Some(app.root.id), false).await;
+    assert!(matches!(full, Err(Error::SubprojectLimitReached { limit: 10 })), "{full:?}");
+    let other = app.service.create_project(name("another root"), None, false).await.unwrap().project.id;
+    app.service.create_project(name("its first"), Some(other), false).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_callers_that_revoke_each_other_one_survives(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

@@ -17,7 +17,7 @@ use tokensmith::{
 use super::{assert_whole, credential, issue, name, operator, token_id};
 use crate::support::{App, Backend, Database, Options, catalogue};
 
-const NOW: Timestamp = Timestamp::from_micros(1_795_494_884_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_micros(1_795_494_884_000_000);
 
 pub(super) fn row(parent: Option<ProjectId>) -> Row {
     Row::new(SystemEntropy.uuid().into(), name("row"), parent, NOW)
@@ -70,7 +70,7 @@ async fn what_is_written_is_read_back_whole(#[values(Backend::Sqlite, Backend::P
     let (token, secret) = rows_for(project.id);
 
     store
-        .create_project(Actor::Operator, &project, Some(TokenRows { token: &token, secret: &secret }), None)
+        .create_project(Actor::Operator, &project, Some(TokenRows { token: &token, secret: &secret }), None, 1)
         .await
         .unwrap();
 
@@ -133,11 +133,11 @@ async fn a_subproject_needs_a_parent_that_is_a_root(#[values(Backend::Sqlite, Ba
     let before = app.database.rows().await;
 
     assert!(matches!(
-        app.store.create_project(Actor::Operator, &row(Some(nobody())), None, None).await,
+        app.store.create_project(Actor::Operator, &row(Some(nobody())), None, None, 1).await,
         Err(Error::ProjectNotFound)
     ));
     assert!(matches!(
-        app.store.create_project(Actor::Operator, &row(Some(child.id)), None, None).await,
+        app.store.create_project(Actor::Operator, &row(Some(child.id)), None, None, 1).await,
         Err(Error::NestedSubproject)
     ));
 
@@ -162,7 +162,7 @@ async fn a_taken_selector_is_said_and_nothing_of_the_second_token_stays(
     let in_new_project = Token { project: project.id, ..second.clone() };
     let rows = TokenRows { token: &in_new_project, secret: &other };
     assert!(matches!(
-        app.store.create_project(Actor::Operator, &project, Some(rows), None).await,
+        app.store.create_project(Actor::Operator, &project, Some(rows), None, 1).await,
         Err(Error::SelectorTaken)
     ));
 

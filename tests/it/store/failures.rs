@@ -173,7 +173,7 @@ async fn a_weak_hash_is_renewed_after_its_secret_has_proven_itself() {
             app.clock.clone(),
             entropy,
             std::sync::Arc::new(catalogue()),
-            tokensmith::service::Limits { tokens_per_project: 10, cache_bytes: 1 << 20 },
+            tokensmith::service::Limits { tokens_per_project: 10, subprojects_per_project: 1000, cache_bytes: 1 << 20 },
             &tokensmith::service::Keys::default(),
         );
         service.verify(&credential(&app.root)).await.unwrap();

@@ -40,7 +40,7 @@ async fn by_line_asked_after(
     let options = postgres::Options { connect: line.options(), max_connections: 2, time_limit, fresh_for };
     let store = postgres::open(&options, Arc::new(catalogue()));
     let project = row(None);
-    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
     (line, store, project)
 }
 
@@ -82,12 +82,12 @@ async fn a_write_that_is_given_up_at_any_point_leaves_nothing_open(
     let database = Database::migrated(backend).await;
     let store = database.open(catalogue());
     let project = row(None);
-    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
 
     // A few times over: how far so many polls go is a matter of luck.
     for polls in (1..16).cycle().take(120) {
         let subproject = row(Some(project.id));
-        let creating = store.create_project(Actor::Operator, &subproject, None, None);
+        let creating = store.create_project(Actor::Operator, &subproject, None, None, 1000);
         if let Some(written) = give_up_after(polls, creating).await {
             written.unwrap();
         }
@@ -111,7 +111,7 @@ async fn a_read_that_is_given_up_at_any_point_leaves_a_store_that_reads(
     let database = Database::migrated(backend).await;
     let store = database.open(catalogue());
     let project = row(None);
-    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
 
     for polls in (1..8).cycle().take(56) {
         let _given_up = give_up_after(polls, store.find_project(project.id)).await;
@@ -236,7 +236,7 @@ async fn writes_are_durable_where_start_up_options_are_dropped() {
     let options = postgres::Options { connect, max_connections: 2, time_limit: SLACK, fresh_for };
     let store = postgres::open(&options, Arc::new(catalogue()));
     let project = row(None);
-    store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+    store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
 
     write(&*store, project.id).await.1.unwrap();
 

@@ -31,7 +31,7 @@ async fn rows_are_found_by_the_beginning_of_their_ids(#[values(Backend::Sqlite, 
         let (token, secret) = rows_for(project.id);
         let token = Token { id: project.id.as_uuid().into(), ..token };
         let rows = TokenRows { token: &token, secret: &secret };
-        store.create_project(Actor::Operator, &project, Some(rows), None).await.unwrap();
+        store.create_project(Actor::Operator, &project, Some(rows), None, 1000).await.unwrap();
     }
 
     for (begun, found) in [
@@ -58,7 +58,7 @@ async fn the_only_root_is_found_and_of_two_neither(#[values(Backend::Sqlite, Bac
     let root = id("0a1b2c3d-0000-4000-8000-000000000000");
     let make = async |text: &str, parent| {
         let project = Project::new(id(text), name("x"), parent, NOW);
-        store.create_project(Actor::Operator, &project, None, None).await.unwrap();
+        store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
     };
 
     assert_eq!(store.find_only_root().await.unwrap(), None);

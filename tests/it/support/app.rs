@@ -77,6 +77,7 @@ pub fn basic(text: &str) -> String {
 /// What a test may choose.
 pub struct Options {
     pub tokens_per_project: u64,
+    pub subprojects_per_project: u64,
     pub cache_bytes: u64,
     pub keys: Keys,
     pub header_timeout: Duration,
@@ -95,6 +96,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             tokens_per_project: 10_000,
+            subprojects_per_project: 1000,
             cache_bytes: 1 << 20,
             keys: Keys::new(Some(Key::new([7; 32])), Vec::new()),
             header_timeout: Duration::from_secs(5),
@@ -126,7 +128,11 @@ impl App {
         let clock = Arc::new(FixedClock::default());
         let entropy = Arc::new(SeededEntropy::new(options.seed));
         let hasher = Hasher::start(options.cost, 2, 128, entropy.clone()).unwrap();
-        let limits = Limits { tokens_per_project: options.tokens_per_project, cache_bytes: options.cache_bytes };
+        let limits = Limits {
+            tokens_per_project: options.tokens_per_project,
+            subprojects_per_project: options.subprojects_per_project,
+            cache_bytes: options.cache_bytes,
+        };
         let catalogue = Arc::new(options.catalogue);
         let service = Service::new(store.clone(), hasher, clock.clone(), entropy, catalogue, limits, &options.keys);
         let service = Arc::new(service);

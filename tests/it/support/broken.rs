@@ -166,8 +166,9 @@ impl Projects for BrokenStore {
         project: &Project,
         first: Option<TokenRows<'_>>,
         signing_key: Option<&[u8]>,
+        limit: u64,
     ) -> Result<(), Error> {
-        self.write(self.inner.create_project(actor, project, first, signing_key)).await
+        self.write(self.inner.create_project(actor, project, first, signing_key, limit)).await
     }
 
     async fn bootstrap(&self, project: &Project, first: TokenRows<'_>) -> Result<bool, Error> {

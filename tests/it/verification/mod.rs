@@ -30,7 +30,7 @@ fn restarted(app: &App, keys: Keys) -> (Service, Hasher) {
 
 fn service(store: Arc<dyn Store>, app: &App, keys: Keys, cost: Cost) -> (Service, Hasher) {
     let hasher = Hasher::start(cost, 2, 128, Arc::new(SystemEntropy)).unwrap();
-    let limits = Limits { tokens_per_project: 10_000, cache_bytes: 1 << 20 };
+    let limits = Limits { tokens_per_project: 10_000, subprojects_per_project: 1000, cache_bytes: 1 << 20 };
     let (clock, entropy) = (app.clock.clone(), Arc::new(SeededEntropy::new("restarted")));
     (Service::new(store, hasher.clone(), clock, entropy, Arc::new(catalogue()), limits, &keys), hasher)
 }

@@ -156,3 +156,22 @@ async fn links_are_absolute_where_someone_who_knows_has_said_the_address() {
     let said = first(&forwarded(&named, &named.root, "evil.example").await);
     assert_eq!(said, format!("https://tokens.example.com{path}"));
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_with_all_its_subprojects_says_so(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let mut app = App::start_with(backend, Options { subprojects_per_project: 1, ..Options::default() }).await;
+    let root = app.root.clone();
+    let child = app.subproject("The one").await;
+
+    let full = app.send(Method::POST, PROJECTS, &root, json!({ "name": "One too many" })).await;
+    let nested = app.send(Method::POST, PROJECTS, &child, json!({ "name": "Grandchild" })).await;
+    let renamed =
+        app.send(Method::PATCH, &format!("{PROJECTS}/{}", child.id), &root, json!({ "name": "Renamed" })).await;
+
+    assert_failed(&full, &[("subproject_limit_reached", None)], "full");
+    assert_failed(&nested, &[("nested_subprojects_not_allowed", None)], "nested");
+    assert_eq!(renamed.status, 200);
+    assert_eq!(app.database.count("select count(*) from projects").await, 2);
+    app.stop().await;
+}
