@@ -20,6 +20,10 @@ use crate::{
     store::Store,
 };
 
+/// Rights of the file's group, and of all others, in a mode.
+const GROUP: u32 = 0o070;
+const OTHERS: u32 = 0o007;
+
 /// More bytes than a key file has.
 const MOST: u64 = 1024;
 
@@ -60,7 +64,9 @@ pub(super) async fn provide(config: &Config, store: &dyn Store) -> Result<Keys, 
                 make(&path)
                     .map_err(|error| Failure::Refused(format!("cannot make the key {}: {error}", path.display())))?;
             }
-            read(&path)?
+            let key = read(&path)?;
+            warn_of_group(&path);
+            key
         }
     };
     let keys = Keys::new(Some(key), previous(config));
@@ -161,6 +167,19 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A group may be one of this service alone, as where Kubernetes sets `fsGroup`; a login group often is not.
+fn warn_of_group(path: &Path) {
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.mode() & GROUP != 0
+    {
+        tracing::warn!(
+            path = %path.display(),
+            mode = format_args!("{:04o}", metadata.mode() & 0o7777),
+            "the group of this file can read the server's key; run 'chmod 600' on it, unless the group is this service's alone"
+        );
+    }
+}
+
 fn read(path: &Path) -> Result<Key, Failure> {
     let refuse = |why: &str| Failure::Refused(format!("the server's key {} {why}", path.display()));
     let unreadable = |error: std::io::Error| refuse(&format!("cannot be read: {error}"));
@@ -172,8 +191,8 @@ fn read(path: &Path) -> Result<Key, Failure> {
     if !metadata.is_file() {
         return Err(refuse("is no regular file; bring the file with the key back to this name"));
     }
-    if metadata.mode() & 0o077 != 0 {
-        return Err(refuse("can be read by others than its owner; run 'chmod 600' on it"));
+    if metadata.mode() & OTHERS != 0 {
+        return Err(refuse("can be read by others than its owner and its group; run 'chmod 600' on it"));
     }
     let mut text = Zeroizing::new(String::new());
     file.take(MOST).read_to_string(&mut text).map_err(unreadable)?;

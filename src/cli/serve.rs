@@ -48,6 +48,7 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         tracing::info!(%migration, "migration applied");
     }
     let store = store::open_store(config).await?;
+    store::warn_of_open_modes(config);
     catalogue::keep(config, &*store).await?;
     let keys = keys::provide(config, &*store).await?;
     let service = Arc::new(store::service(config, store.clone(), &keys)?);

@@ -27,13 +27,35 @@ async fn on_sqlite_serve_makes_a_key_for_its_owner_alone_and_keeps_it() {
     operator.serve().stop();
     assert_eq!(fs::read_to_string(&keys[0]).unwrap(), text);
 
-    fs::set_permissions(&keys[0], fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&keys[0], fs::Permissions::from_mode(0o644)).unwrap();
     let said = operator.run(&["serve", "--bind", "127.0.0.1:0"]).refused();
     assert!(said.contains("can be read by others") && said.contains("chmod 600"), "{said}");
     fs::set_permissions(&keys[0], fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&keys[0], "x").unwrap();
     let said = operator.run(&["serve", "--bind", "127.0.0.1:0"]).refused();
     assert!(said.contains("64 hexadecimal digits"), "{said}");
+}
+
+#[rstest]
+#[case(0o600, false)]
+#[case(0o400, false)]
+#[case(0o640, true)]
+#[case(0o660, true)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_its_group_can_read_is_a_warning(#[case] mode: u32, #[case] is_warned_of: bool) {
+    let operator = Operator::new(Backend::Sqlite).await;
+    operator.serve().stop();
+    let key = format!("{}.key", operator.database.path().display());
+    fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+
+    let (_, log) = operator.serve().stop();
+
+    let said: Vec<_> = log.iter().filter(|line| line.contains("can read the server's key")).collect();
+    assert_eq!(!said.is_empty(), is_warned_of, "{said:?}");
+    assert!(
+        said.iter().all(|line| line.contains(&key) && line.contains("chmod 600") && line.contains("WARN")),
+        "{said:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

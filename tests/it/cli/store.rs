@@ -5,7 +5,7 @@ use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path, time::Dura
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::support::{Backend, Binary, Operator, Ran, run, run_with, tokensmith};
+use crate::support::{Backend, Binary, Operator, Ran, catalogue, run, run_with, tokensmith};
 
 const ID: &str = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
 
@@ -120,6 +120,40 @@ fn the_files_beside_a_running_database_are_its_owners_alone() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
     binary.stop();
+}
+
+#[rstest]
+#[case::of_all(0o666, 0o666)]
+#[case::of_the_group(0o640, 0o640)]
+#[case::of_the_owner(0o600, 0o600)]
+// A mode that was mended leaves the files that are there as they were.
+#[case::of_a_file_beside_it(0o600, 0o644)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_others_can_read_is_a_warning(#[case] mode: u32, #[case] beside: u32) {
+    let operator = Operator::migrated(Backend::Sqlite).await;
+    let path = operator.database.path();
+    // Another process has it open, so that the files beside it are there. SQLite mends the mode of empty ones.
+    let held = operator.database.open(catalogue());
+    held.ready().await.unwrap();
+    operator.project("Written");
+    let set = |ending: &str, mode| {
+        let path = format!("{}{ending}", path.display());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let paths = [("", mode), ("-wal", beside), ("-shm", beside)].map(|(ending, mode)| (set(ending, mode), mode));
+
+    let (_, log) = operator.serve().stop();
+
+    for (path, mode) in paths {
+        let is_said = log.iter().any(|line| {
+            line.contains(&format!("\"{path}\""))
+                && line.contains(&format!("{mode:04o}"))
+                && line.contains("'chmod 600'")
+        });
+        assert_eq!(is_said, mode != 0o600, "{path}: {log:?}");
+    }
+    held.close().await;
 }
 
 #[rstest]
