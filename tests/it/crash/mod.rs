@@ -8,6 +8,7 @@ mod ledger;
 mod place;
 mod postgres_away;
 mod sqlite;
+mod standby;
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! What a store promises, held against both databases.
 
+mod callers;
 mod concurrency;
 mod contract;
 mod failures;
@@ -9,6 +10,7 @@ mod marks;
 mod migrations;
 mod operator;
 mod reserved;
+mod sessions;
 mod together;
 
 use tokensmith::{

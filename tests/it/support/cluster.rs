@@ -4,6 +4,7 @@
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Write},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -48,6 +49,15 @@ impl Cluster {
         settings.write_all(b"fsync = on\nfull_page_writes = on\n").unwrap();
         cluster.pg_ctl("reload");
         cluster
+    }
+
+    /// Makes a cluster that is stopped a standby of no primary. It is one until it is promoted.
+    pub fn make_standby(&self) {
+        let signal = self.directory().join("data/standby.signal");
+        std::fs::write(&signal, "").unwrap();
+        // It is the server's to take away again.
+        let owner = self.directory().join("data/postgresql.conf").metadata().unwrap();
+        std::os::unix::fs::chown(&signal, Some(owner.uid()), Some(owner.gid())).unwrap();
     }
 
     /// Runs pg_ctl with those words, and waits for what it does.

@@ -162,3 +162,36 @@ async fn hanging_up_makes_argon2_run_no_second_time(#[values(Backend::Sqlite, Ba
     assert!(matches!(slowly.verify(&wrong).await, Err(Error::Unauthenticated)));
     assert_eq!(hasher.verified(), 1);
 }
+
+#[rstest]
+// Each is one more than is ever spent on one hash.
+#[case::memory("m=262145,t=1,p=1")]
+#[case::iterations("m=64,t=17,p=1")]
+#[case::lanes("m=256,t=1,p=17")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_asks_for_too_much_argon2_is_not_computed(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[case] asked: &str,
+) {
+    let app = App::start(backend).await;
+    let (issued, right) = issue(&app.service, app.root.id, &["chat"]).await;
+    let holder = app.store.find_holder(issued.secret.selector()).await.unwrap().unwrap();
+    // The hash of that very cost, so that only the cap can refuse it.
+    let costly = {
+        let (memory, rest) = asked[2..].split_once(",t=").unwrap();
+        let (iterations, lanes) = rest.split_once(",p=").unwrap();
+        let params =
+            argon2::Params::new(memory.parse().unwrap(), iterations.parse().unwrap(), lanes.parse().unwrap(), None);
+        let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params.unwrap());
+        let (salt, mut hash) = ([7; 16], [0; 32]);
+        argon2.hash_password_into(issued.secret.reveal().as_bytes(), &salt, &mut hash).unwrap();
+        let encode = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, bytes);
+        format!("$argon2id$v=19${asked}${}${}", encode(&salt), encode(&hash))
+    };
+    assert!(app.store.replace_hash(holder.secret, &holder.hash, &costly, None).await.unwrap());
+    let (service, _) = restarted(&app, Keys::default());
+
+    let told = service.verify(&right).await;
+
+    assert!(matches!(told, Err(Error::Internal(_))), "{told:?}");
+}
