@@ -57,6 +57,12 @@ pub enum Error {
     #[error("no such token")]
     TokenNotFound,
 
+    /// A browser sent the request for a page of another site.
+    #[error(
+        "a browser sent this request for a page of another site; send it from your own server or from a page of this one"
+    )]
+    CrossSite,
+
     /// Nothing is served at this path.
     #[error("unknown path; /openapi.json lists the paths of this server")]
     UnknownPath,

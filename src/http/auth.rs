@@ -18,6 +18,7 @@ use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
     AUTH, authorization,
+    browsers::is_below,
     dialect::{self, CHALLENGE},
     request::Identified,
 };
@@ -250,6 +251,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::Invalid(_)
         | Error::ProjectNotFound
         | Error::TokenNotFound
+        | Error::CrossSite
         | Error::UnknownPath
         | Error::MethodNotAllowed
         | Error::TokenLimitReached { .. }
@@ -267,7 +269,7 @@ fn status(error: &Error) -> StatusCode {
 
 /// Whether the path is this one, or below it.
 pub(super) fn is_at(path: &str) -> bool {
-    path.strip_prefix(AUTH).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    is_below(path, AUTH)
 }
 
 fn log(refusal: &Refusal, catalogue: &Catalogue, identified: &Identified) {

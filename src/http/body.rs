@@ -72,10 +72,8 @@ impl Body {
     /// # Errors
     /// As [`Body::form_or_json`].
     pub(super) async fn json(self, schema: &Schema) -> Result<Fields, Error> {
-        let takes_empty_list = self.takes_empty_list;
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
-            Some("application/json") if takes_empty_list && is_empty_list(&bytes) => Ok(Fields::default()),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
                 "send a JSON body with exactly one header Content-Type: application/json".to_owned(),
@@ -88,11 +86,9 @@ impl Body {
     /// # Errors
     /// [`Error::BodyTooLarge`], [`Error::BodyTimeout`], [`Error::UnsupportedBody`], [`Error::MalformedBody`].
     pub(super) async fn form_or_json(self, schema: &Schema) -> Result<Fields, Error> {
-        let takes_empty_list = self.takes_empty_list;
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
             Some(FORM) => form("form", &bytes, schema).and_then(|fields| mislabelled::refuse_json(&bytes, fields, schema)),
-            Some("application/json") if takes_empty_list && is_empty_list(&bytes) => Ok(Fields::default()),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
                 "send a form or JSON body with exactly one Content-Type header: application/x-www-form-urlencoded or application/json".to_owned(),
@@ -109,6 +105,8 @@ impl Body {
                 shorten(&encoding)
             )));
         }
+        let is_for_php = self.takes_empty_list && is_empty_list(&bytes);
+        let bytes = if is_for_php { Bytes::new(b"{}".to_vec()) } else { bytes };
         Ok((media_type(self.content_type.as_deref()), bytes))
     }
 

@@ -1,5 +1,5 @@
 //! What every request passes, in this order: its connection is not idle and has not been ended, its body is watched over,
-//! it gets an id, and an error that nobody has said is said. Forward-auth is answered here as well, before there is a route to be found or a
+//! it gets an id, no page of another site is behind it, and an error that nobody has said is said. Forward-auth is answered here as well, before there is a route to be found or a
 //! request of actix-web's to be made: either costs more than the check itself.
 //!
 //! It stands around the whole app. As middleware inside, each layer allocates, and moves the request and its answer once
@@ -12,7 +12,6 @@ use std::{
 
 use actix_http::Request;
 use actix_web::{
-    Error,
     body::{BoxBody, EitherBody},
     dev::{Response, ServiceResponse, Transform, forward_ready},
     http::StatusCode,
@@ -22,16 +21,16 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument;
 
 use super::{
-    AUTH, auth,
+    AUTH, Settings, auth, browsers,
     connection::{Connection, UnderWay},
     dialect,
     request::{Identified, QuickIds},
     unread::{Held, Unread},
 };
-use crate::service::Service;
+use crate::{error::Error, service::Service};
 
 /// Makes the door of a worker, around its app.
-pub(super) struct Door(pub(super) Data<Service>);
+pub(super) struct Door(pub(super) Data<Service>, pub(super) Data<Settings>);
 
 /// A worker's door.
 pub(super) struct Opened<A> {
@@ -42,33 +41,34 @@ pub(super) struct Opened<A> {
 /// What answers need, counted by one worker alone.
 struct Inside {
     service: Data<Service>,
+    settings: Data<Settings>,
     ids: QuickIds,
 }
 
 impl<A> Transform<A, Request> for Door
 where
-    A: actix_web::dev::Service<Request, Response = ServiceResponse, Error = Error>,
+    A: actix_web::dev::Service<Request, Response = ServiceResponse, Error = actix_web::Error>,
     A::Future: 'static,
 {
     type Response = Response<EitherBody<BoxBody, Unread>>;
-    type Error = Error;
+    type Error = actix_web::Error;
     type InitError = ();
     type Transform = Opened<A>;
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, app: A) -> Self::Future {
-        let inside = Inside { service: self.0.clone(), ids: QuickIds::new(&self.0) };
+        let inside = Inside { service: self.0.clone(), settings: self.1.clone(), ids: QuickIds::new(&self.0) };
         ready(Ok(Opened { app, inside: Rc::new(inside) }))
     }
 }
 
 impl<A> actix_web::dev::Service<Request> for Opened<A>
 where
-    A: actix_web::dev::Service<Request, Response = ServiceResponse, Error = Error>,
+    A: actix_web::dev::Service<Request, Response = ServiceResponse, Error = actix_web::Error>,
     A::Future: 'static,
 {
     type Response = Response<EitherBody<BoxBody, Unread>>;
-    type Error = Error;
+    type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     forward_ready!(app);
@@ -93,6 +93,15 @@ where
         }
 
         let identified = Identified::new(&request, &self.inside.service);
+        if browsers::is_refused(&request, &self.inside.settings) {
+            let path = browsers::decoded(request.path());
+            let refusal = identified
+                .span()
+                .in_scope(|| dialect::refused(&Error::CrossSite, &path, identified.id(), &self.inside.settings));
+            let mut response = Response::from(refusal);
+            identified.finish(&mut response, "none");
+            return Box::pin(ready(Ok(body.close(response))));
+        }
         let span = identified.span();
         let answer = span.in_scope(|| self.app.call(request));
         Box::pin(async move {

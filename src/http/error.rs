@@ -51,6 +51,7 @@ pub(super) fn row(error: &Error) -> Row {
         Error::PermissionMissing { .. } => line(401, (401, Number(20003))),
         Error::ProjectNotFound          => line(404, (404, Number(20404))),
         Error::TokenNotFound            => line(404, (404, Number(20404))),
+        Error::CrossSite                => line(403, (403, Number(20403))),
         Error::UnknownPath              => line(404, (404, Number(20404))),
         Error::MethodNotAllowed         => line(405, (405, Number(20004))),
         Error::TokenLimitReached { .. } => line(422, (422, Validation)),

@@ -1,11 +1,17 @@
 //! What a link begins with: the address under which clients see this server, as far as anyone has said it.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    net::SocketAddr,
+};
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::{header::HeaderName, uri::Authority},
+    http::{
+        header::{HeaderMap, HeaderName},
+        uri::Authority,
+    },
     web::Data,
 };
 
@@ -25,27 +31,28 @@ impl FromRequest for Base {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let settings = request.app_data::<Data<Settings>>().expect("the server puts it into every app");
         let base = match settings.public_url.as_str() {
-            "" => forwarded(request, settings).unwrap_or_default(),
+            "" => forwarded(request.peer_addr(), request.headers(), settings).unwrap_or_default(),
             url => url.to_owned(),
         };
         ready(Ok(Self(base)))
     }
 }
 
-fn forwarded(request: &HttpRequest, settings: &Settings) -> Option<String> {
+/// What a trusted proxy says.
+pub(super) fn forwarded(peer: Option<SocketAddr>, headers: &HeaderMap, settings: &Settings) -> Option<String> {
     // A socket for both families names IPv4 peers as IPv6 does: ::ffff:10.0.0.5.
-    let peer = request.peer_addr()?.ip().to_canonical();
+    let peer = peer?.ip().to_canonical();
     if !settings.trusted_proxies.iter().any(|network| network.contains(&peer)) {
         return None;
     }
-    let proto = only(request, &PROTO).filter(|proto| matches!(*proto, "http" | "https"))?;
-    let host = only(request, &HOST).filter(|host| !host.contains('@'))?;
+    let proto = only(headers, &PROTO).filter(|proto| matches!(*proto, "http" | "https"))?;
+    let host = only(headers, &HOST).filter(|host| !host.contains('@'))?;
     Authority::try_from(host).ok().map(|host| format!("{proto}://{host}"))
 }
 
 /// A header that several hops have written says nothing that could be relied on.
-fn only<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
-    let mut values = request.headers().get_all(name);
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name);
     let value = values.next()?.to_str().ok()?.trim();
     (values.next().is_none() && !value.contains(',')).then_some(value)
 }

@@ -5,6 +5,7 @@ mod auth;
 mod authenticate;
 mod authorization;
 mod body;
+mod browsers;
 mod compatibility;
 mod connection;
 mod dialect;

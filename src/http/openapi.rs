@@ -81,6 +81,9 @@ pub(super) enum RestErrors {
     /// The credentials are missing, malformed or wrong, or the token lacks `management`.
     #[response(status = 401)]
     Unauthorized(#[to_schema] ErrorBody<'static>),
+    /// A browser sent the request for a page of another site. The credentials were not looked at.
+    #[response(status = 403)]
+    Forbidden(#[to_schema] ErrorBody<'static>),
     /// Not found in the caller's project and its subprojects.
     #[response(status = 404)]
     NotFound(#[to_schema] ErrorBody<'static>),
@@ -121,6 +124,9 @@ pub(super) enum CompatibilityErrors {
     /// The credentials are missing, malformed or wrong, or the token lacks `management`.
     #[response(status = 401)]
     Unauthorized(#[to_schema] Flat),
+    /// A browser sent the request for a page of another site (20403). The credentials were not looked at.
+    #[response(status = 403)]
+    Forbidden(#[to_schema] Flat),
     /// Not found in the caller's project and its subprojects.
     #[response(status = 404)]
     NotFound(#[to_schema] Flat),

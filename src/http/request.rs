@@ -103,6 +103,11 @@ impl Identified {
         Self { id, span, began: tracing::enabled!(tracing::Level::DEBUG).then(Instant::now) }
     }
 
+    /// The id.
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
     /// The span of its log lines.
     pub(super) fn span(&self) -> Span {
         self.span.clone()

@@ -56,7 +56,8 @@ pub async fn serve(
                 .app_data(document.clone())
                 .app_data(site.clone())
                 .configure(routes);
-            let door = actix_service::apply(Door(service.clone()), app).map_err(|error: Error| error.error_response());
+            let door = actix_service::apply(Door(service.clone(), shared.clone()), app)
+                .map_err(|error: Error| error.error_response());
             let stopping = stopping.clone();
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {

@@ -55,7 +55,7 @@ pub(in crate::http) async fn compatibility(
     Ok(render(next.call(request).await?, answer))
 }
 
-fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {
+pub(super) fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {
     let (status, code) = row(error).compatibility;
     let mut response = HttpResponse::build(status);
     let info = |code: &dyn std::fmt::Display| format!("{}/docs#error-{code}", context.public_url);

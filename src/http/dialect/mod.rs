@@ -20,7 +20,7 @@ pub(super) use compatibility::{Flat, Validation, compatibility};
 pub(super) use oauth::{Body as OauthError, oauth};
 pub(super) use plain::{Body as ErrorBody, Entry as ValidationEntry, Failed, plain};
 
-use super::{Settings, request::RequestId};
+use super::{COMPATIBILITY, COMPATIBILITY_OF_SDKS, Settings, browsers::is_below, request::RequestId};
 use crate::error::Error;
 
 /// How a client is told to prove itself (RFC 7617).
@@ -33,6 +33,12 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 pub(super) fn is_of_a_script(headers: &HeaderMap) -> bool {
     headers.get(X_REQUESTED_WITH).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"XMLHttpRequest"))
 }
+
+/// Both names of the compatibility API.
+const COMPATIBILITY_BASES: [&str; 2] = [COMPATIBILITY, COMPATIBILITY_OF_SDKS];
+
+/// Where errors are said as OAuth says them.
+const OAUTH: &str = "/oauth";
 
 /// What a renderer may use.
 struct Context<'r> {
@@ -60,6 +66,19 @@ fn render<B: MessageBody>(
         rendered.headers_mut().insert(ALLOW, allow.clone());
     }
     response.into_response(rendered.map_into_right_body())
+}
+
+/// Says, in the dialect of its path, why a request gets no further than the door.
+pub(super) fn refused(error: &Error, path: &str, request_id: &RequestId, settings: &Settings) -> HttpResponse {
+    log(error);
+    let context = Context { request_id: request_id.as_str(), public_url: &settings.public_url };
+    if COMPATIBILITY_BASES.iter().any(|base| is_below(path, base)) {
+        compatibility::answer(error, &context)
+    } else if is_below(path, OAUTH) {
+        oauth::answer(error, &context)
+    } else {
+        plain::answer(error, &context)
+    }
 }
 
 fn is_bare<B: MessageBody>(response: &ServiceResponse<B>, status: StatusCode) -> bool {
@@ -112,6 +131,7 @@ pub(super) fn log(error: &Error) {
         | Error::PermissionMissing { .. }
         | Error::ProjectNotFound
         | Error::TokenNotFound
+        | Error::CrossSite
         | Error::UnknownPath
         | Error::MethodNotAllowed
         | Error::TokenLimitReached { .. }

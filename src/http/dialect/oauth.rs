@@ -28,10 +28,11 @@ pub(in crate::http) async fn oauth(
     Ok(render(next.call(request).await?, answer))
 }
 
-fn answer(error: &Error, _: &Context<'_>) -> HttpResponse {
+pub(super) fn answer(error: &Error, _: &Context<'_>) -> HttpResponse {
     let (mut response, error) = match error {
         Error::Unauthenticated => (HttpResponse::Unauthorized(), "invalid_client"),
         Error::PermissionMissing { .. } => (HttpResponse::Forbidden(), "insufficient_scope"),
+        Error::CrossSite => (HttpResponse::Forbidden(), "access_denied"),
         Error::MalformedBody(_)
         | Error::UnsupportedBody(_)
         | Error::Invalid(_)

@@ -61,7 +61,7 @@ pub(in crate::http) fn plain<B: MessageBody>(response: ServiceResponse<B>) -> Se
     render(response, answer)
 }
 
-fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {
+pub(super) fn answer(error: &Error, context: &Context<'_>) -> HttpResponse {
     let status = row(error).status;
     let mut response = HttpResponse::build(status);
     if status == StatusCode::UNPROCESSABLE_ENTITY {

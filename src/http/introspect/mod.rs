@@ -80,7 +80,7 @@ pub(super) struct Introspection {
         (status = 200, description = "The properties of the token.", body = Introspection),
         (status = 400, description = "The form does not contain exactly one token, has a field twice or is not a form; the request has a query, or credentials in both the header and the form.", body = OauthError),
         (status = 401, description = "The credentials are missing, malformed or wrong.", body = OauthError),
-        (status = 403, description = "The caller's token holds neither permission.", body = OauthError),
+        (status = 403, description = "The caller's token holds neither permission, or a browser sent the request for a page of another site.", body = OauthError),
         (status = 408, description = "The body did not arrive in time.", body = OauthError),
         (status = 413, description = "The body is too large.", body = OauthError),
         (status = 500, description = "Internal error.", body = OauthError),

@@ -3,6 +3,7 @@
 mod accounts;
 mod auth;
 mod bad_input;
+mod browsers;
 mod credentials;
 mod errors;
 mod introspect;

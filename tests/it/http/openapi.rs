@@ -84,7 +84,7 @@ async fn every_call_of_the_document_has_a_name_its_credentials_and_its_errors() 
             assert_ne!(call["security"].is_array(), is_open, "{case}");
             let responses = call["responses"].as_object().unwrap();
             if path.starts_with("/api/") {
-                for status in ["401", "500", "503"] {
+                for status in ["401", "403", "500", "503"] {
                     assert!(responses.contains_key(status), "{case} {status}");
                 }
             }

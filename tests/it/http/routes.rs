@@ -390,7 +390,7 @@ fn forms(pattern: &str, project: &Project) -> Vec<String> {
 }
 
 /// Every call of the compatibility API in every form of its path.
-fn calls(project: &Project) -> Vec<(Method, String)> {
+pub(super) fn calls(project: &Project) -> Vec<(Method, String)> {
     let mut calls = Vec::new();
     for (pattern, methods) in COMPATIBILITY_ROUTES {
         for path in forms(pattern, project) {
