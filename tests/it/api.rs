@@ -1,4 +1,4 @@
-//! Runs every call of docs/api.md and holds its answer to the one that stands there. `TOKENSMITH_TEST_BLESS=1` writes
+//! Runs every call of docs/api.md and docs/verification.md, and holds its answer to the one that stands there. `TOKENSMITH_TEST_BLESS=1` writes
 //! the answers anew.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
@@ -45,9 +45,9 @@ fn answered(document: &str, app: &App) -> String {
                     variables.insert(variable.to_owned(), answer[field].as_str().expect(field).to_owned());
                 }
             }
-            "```json" => {
+            "```json" | "```text" => {
                 lines.by_ref().take_while(|line| *line != "```").for_each(drop);
-                let answer = masked(&said);
+                let answer = masked(said.trim_end());
                 written.push_str(&answer);
                 written.push_str(if answer.is_empty() { "```\n" } else { "\n```\n" });
             }
@@ -59,9 +59,12 @@ fn answered(document: &str, app: &App) -> String {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_of_the_document_answers_as_it_says(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+async fn every_call_of_the_document_answers_as_it_says(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("api.md", "verification.md")] document: &str,
+) {
     let mut app = App::start(backend).await;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(document);
     let kept = fs::read_to_string(&path).unwrap();
 
     let made = answered(&kept, &app);

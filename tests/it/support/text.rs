@@ -12,6 +12,7 @@ pub fn masked(text: &str) -> String {
         (format!("PA{}", "h".repeat(66)), "<page token>"),
         ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh".to_owned(), "<uuid>"),
         ("dddd-dd-ddTdd:dd:dd.ddddddZ".to_owned(), "<time>"),
+        ("\"iat\":dddddddddd".to_owned(), "\"iat\":<seconds>"),
     ];
     let mut masked = String::new();
     let mut rest = text;
