@@ -170,8 +170,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 
 /// The type without its parameters, in lower case.
 fn media_type(content_type: Option<&str>) -> Option<String> {
-    let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
-    Some(kind)
+    Some(content_type?.split(';').next()?.trim().to_ascii_lowercase())
 }
 
 /// The fields of a form (WHATWG URL Standard, "application/x-www-form-urlencoded parsing").

@@ -1,10 +1,13 @@
-//! Programs of others as witnesses: SignalWire's own clients, and a tester that reads nothing but our OpenAPI document.
+//! Programs of others as witnesses: SignalWire's and Twilio's clients, OAuth libraries, and a tester that reads nothing but
+//! our OpenAPI document.
 //! They stand in `tests/clients/`; what they are made of is fetched once, by hashes and lock file, into `target/clients/`.
 
+mod introspection;
 mod node;
 mod pins;
 mod python;
 mod schemathesis;
+mod twilio;
 
 use std::{
     fs::{self, File},
@@ -15,7 +18,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Project, Ran, program, run_within};
+use crate::support::{Binary, Certificates, Nginx, Project, Ran, program, run_within};
 
 /// Where the programs are.
 fn sources(name: &str) -> PathBuf {
@@ -111,6 +114,27 @@ pub(crate) fn node_modules_of(name: &str, sources: &Path) -> PathBuf {
 fn fetch(command: &mut Command, what: &str) {
     let ran = run_within(FETCHED_WITHIN, command, b"");
     assert_eq!(ran.code, 0, "not so: {what}\n{}\n{}", ran.stdout, ran.stderr);
+}
+
+/// A reverse proxy that speaks TLS, as these clients insist, and passes everything on as it comes.
+fn proxy(server: &Binary, certificates: &Certificates) -> Nginx {
+    let (certificate, key) = (certificates.certificate(), certificates.key());
+    Nginx::serve(|port| {
+        format!(
+            r#"
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate "{certificate}";
+    ssl_certificate_key "{key}";
+    location / {{
+      proxy_pass http://{upstream};
+    }}
+  }}"#,
+            certificate = certificate.display(),
+            key = key.display(),
+            upstream = server.address,
+        )
+    })
 }
 
 /// A client's program, in a directory of its own and with nothing of this process's environment but the `PATH`: no

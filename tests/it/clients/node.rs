@@ -5,33 +5,8 @@ use std::time::Duration;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::{client, node_modules, sources, witness};
-use crate::support::{Backend, Binary, Certificates, Nginx, Operator, program};
-
-/// The proxy of an operator whose customers use this client.
-fn proxy(server: &Binary, certificates: &Certificates) -> Nginx {
-    let (certificate, key) = (certificates.certificate(), certificates.key());
-    Nginx::serve(|port| {
-        format!(
-            r#"
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_certificate "{certificate}";
-    ssl_certificate_key "{key}";
-    # The client leaves /api/laml out of its first requests; the links that it follows have it.
-    location /2010-04-01/ {{
-      proxy_pass http://{upstream}/api/laml/2010-04-01/;
-    }}
-    location / {{
-      proxy_pass http://{upstream};
-    }}
-  }}"#,
-            certificate = certificate.display(),
-            key = key.display(),
-            upstream = server.address,
-        )
-    })
-}
+use super::{client, node_modules, proxy, sources, witness};
+use crate::support::{Backend, Certificates, Operator, program};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,8 @@ fn every_python_package_is_pinned_by_hashes() {
     for (name, folder) in [
         ("python", sources("python")),
         ("schemathesis", sources("schemathesis")),
+        ("signalwire", sources("signalwire")),
+        ("twilio", sources("twilio")),
         ("fastapi", in_code::example("fastapi")),
     ] {
         let text = fs::read_to_string(folder.join("requirements.txt")).unwrap();
