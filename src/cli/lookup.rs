@@ -98,6 +98,7 @@ impl TokenRef {
 
 fn ambiguous<'n>(text: &str, what: &str, found: impl ExactSizeIterator<Item = (impl Display, &'n Name)>) -> Failure {
     let more = if found.len() > LISTED { "\n  and more" } else { "" };
-    let lines: String = found.take(LISTED).map(|(id, name)| format!("\n  {id}  {}", visible(name.as_str()))).collect();
-    Failure::Misused(format!("{text:?} could mean several {what}; give the whole id of one:{lines}{more}"))
+    let lines: Vec<String> =
+        found.take(LISTED).map(|(id, name)| format!("\n  {id}  {}", visible(name.as_str()))).collect();
+    Failure::Misused(format!("{text:?} could mean several {what}; give the whole id of one:{}{more}", lines.concat()))
 }

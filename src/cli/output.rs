@@ -227,7 +227,7 @@ pub(super) fn print(text: impl AsRef<str>) -> Result<(), Failure> {
     write(text.as_ref()).map_err(unwritten)
 }
 
-/// Writes a result that can be had again to stdout. A reader that has seen enough, such as `head`, is no error.
+/// Writes a result that can be had again to stdout. A reader that stops early, such as `head`, is not an error.
 ///
 /// # Errors
 /// Where stdout fails otherwise.

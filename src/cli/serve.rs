@@ -20,14 +20,14 @@ use crate::{
 
 #[derive(Args, Debug)]
 pub(super) struct ServeArgs {
-    /// On an empty store, first make a root project of this name and a token for it that holds "management".
+    /// On an empty database, first create a root project with this name, and a token with the permission "management".
     ///
-    /// On a terminal both are printed, with a curl command; otherwise they are written to bootstrap.json beside
-    /// the database (in the working directory with Postgres), which only its owner can read, and the file's path
-    /// is printed. On a store that is not empty this does nothing.
+    /// On a terminal both are printed, with a curl command. Elsewhere they are written to bootstrap.json beside the
+    /// database (in the working directory with Postgres), which only its owner can read, and the file's path is printed.
+    /// On a database with a project this does nothing.
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "Default project")]
     bootstrap: Option<String>,
-    /// Listen on this address, over the configuration's server.bind.
+    /// Listen on this address, whatever server.bind is in the configuration.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) bind: Option<String>,
 }

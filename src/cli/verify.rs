@@ -69,9 +69,10 @@ async fn verify(
         Err(error) => return Err(error.into()),
     };
     if let Some(missing) = args.permissions.iter().find(|permission| !service.may(&grant, permission)) {
-        let unknown = match known.catalogue.knows(missing) {
-            true => String::new(),
-            false => format!(", which is unknown; {}", known.describe()),
+        let unknown = if known.catalogue.knows(missing) {
+            String::new()
+        } else {
+            format!(", which is unknown; {}", known.describe())
         };
         let why = format!("the credential is valid, but this token lacks the permission {missing:?}{unknown}");
         return refuse(args.json, why);

@@ -74,7 +74,7 @@ pub(super) fn read(variables: &[(String, String)]) -> Result<Map<String, String>
     Ok(found)
 }
 
-/// Whether a variable with our prefix is no configuration: the flag's own, those of the tests and benches, and those that
+/// Whether a variable with our prefix is not a key: the flag's own, those of the tests and benches, and those that
 /// Kubernetes puts into every pod beside a service whose name begins like ours.
 fn is_no_key(rest: &str, value: &str) -> bool {
     rest == "CONFIG" || rest.starts_with("TEST_") || rest.starts_with("BENCH_") || is_of_a_service(rest, value)

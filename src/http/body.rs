@@ -88,7 +88,7 @@ impl Body {
     pub(super) async fn form_or_json(self, schema: &Schema) -> Result<Fields, Error> {
         let (kind, bytes) = self.arrive().await?;
         match kind.as_deref() {
-            Some(FORM) => form("form", &bytes, schema).and_then(|fields| mislabelled::refuse_json(&bytes, fields, schema)),
+            Some(FORM) => mislabelled::form(&bytes, schema),
             Some("application/json") => json(&bytes, schema),
             _ => Err(Error::UnsupportedBody(
                 "send a form or JSON body with exactly one Content-Type header: application/x-www-form-urlencoded or application/json".to_owned(),
