@@ -144,19 +144,23 @@ fn the_secrets_of_the_compose_file_are_completed_and_never_replaced() {
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/compose-secrets"), &script).unwrap();
     let run = || {
         let output = std::process::Command::new("bash").arg(&script).output().unwrap();
-        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+        let hint = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), hint)
     };
     let secret = |name: &str| fs::read_to_string(clone.path().join("secrets").join(name)).unwrap();
 
-    assert_eq!(run().1.lines().count(), 3);
+    let (_, made, hint) = run();
+    assert_eq!(made.lines().count(), 3);
+    assert!(hint.contains("password authentication failed"), "what an older volume leads to: {hint}");
+    assert!(!hint.contains(secret("postgres_password").as_str()), "{hint}");
     let (password, url, key) = (secret("postgres_password"), secret("database_url"), secret("server_key"));
     assert_eq!(url, format!("postgres://tokensmith:{password}@postgres/tokensmith"));
     assert_eq!((password.len(), key.len()), (48, 64));
     fs::remove_file(clone.path().join("secrets/server_key")).unwrap();
-    assert_eq!(run(), (true, "made secrets/server_key\n".to_owned()));
+    assert_eq!(run(), (true, "made secrets/server_key\n".to_owned(), String::new()));
     assert_eq!((secret("postgres_password"), secret("database_url")), (password, url));
     assert_ne!(secret("server_key"), key);
-    assert_eq!(run(), (true, "secrets/ has all of them already.\n".to_owned()));
+    assert_eq!(run(), (true, "secrets/ has all of them already.\n".to_owned(), String::new()));
     fs::remove_file(clone.path().join("secrets/postgres_password")).unwrap();
     assert!(!run().0, "a password that is lost is not drawn anew");
 }
