@@ -12,7 +12,7 @@ use tokensmith::{
 use tokio::task::JoinHandle;
 
 use super::{assert_whole, contract::rows_for, credential, issue, operator};
-use crate::support::{App, Backend, Database, Project};
+use crate::support::{App, Backend, Database, Options, Project, catalogue};
 
 /// How long what is to wait is given to begin.
 const BEGUN: Duration = Duration::from_millis(300);
@@ -210,7 +210,9 @@ async fn who_hangs_up_while_waiting_is_not_written(#[values(Backend::Sqlite, Bac
 async fn who_waits_too_long_is_told_so_and_nothing_is_written_for_them(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
-    let app = App::start(backend).await;
+    let database = Database::migrated(backend).await;
+    let store = database.open_with(catalogue(), Duration::from_secs(2));
+    let app = App::start_on(database, store, Options::default()).await;
     let before = app.database.rows().await;
     let holder = Holder::of(&app.database, backend).await;
     let tasks: Vec<_> = (0..5).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 1000)).collect();
