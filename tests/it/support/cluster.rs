@@ -7,6 +7,8 @@ use std::{
     os::unix::fs::MetadataExt,
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A running cluster, gone when this is dropped.
@@ -107,4 +109,20 @@ impl Drop for Cluster {
 fn signal(name: &str, processes: &[String]) {
     // One may have ended by itself meanwhile.
     let _status = Command::new("kill").args(["-s", name]).args(processes).status();
+}
+
+#[test]
+fn a_postgres_ends_when_its_script_is_killed() {
+    let mut cluster = Cluster::start();
+    let directory = cluster.directory();
+    assert!(directory.join("data/postmaster.pid").exists());
+
+    cluster.script.kill().unwrap();
+    drop(cluster);
+
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while directory.exists() {
+        assert!(Instant::now() < deadline, "{} is still there", directory.display());
+        thread::sleep(Duration::from_millis(20));
+    }
 }
