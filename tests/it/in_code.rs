@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     clients::{FETCHED_WITHIN, folder_of_what_is_fetched, node_modules_of, python_of},
-    support::{Backend, Binary, Operator, Project, find_program, masked, program, run_within},
+    support::{Backend, Binary, Operator, Project, find_program, masked, program, run_within, without_words_to_tests},
 };
 
 const PAGE: &str = include_str!("../../docs/in-code.md");
@@ -57,13 +57,7 @@ fn axum(_: &Path) -> Command {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    // What cargo tells a test of its package: build scripts of dependencies heed it, and would run again.
-    for (key, _) in std::env::vars_os() {
-        let key = key.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "OUT_DIR"].iter().any(|told| key.starts_with(told)) {
-            cargo.env_remove(&*key);
-        }
-    }
+    without_words_to_tests(&mut cargo);
     run_within(FETCHED_WITHIN, &mut cargo, b"").done();
     Command::new(Path::new(env!("CARGO_BIN_EXE_tokensmith")).with_file_name("examples").join("axum"))
 }

@@ -29,7 +29,7 @@ pub use line::{CutAt, Line};
 pub use log::{Heard, log};
 pub use nginx::Nginx;
 pub use operator::{Operator, created};
-pub use programs::{find_program, program};
+pub use programs::{find_program, program, without_words_to_tests};
 pub use screen::Screen;
 pub use seeded::{FixedClock, SeededEntropy};
 pub use text::{forms_of, masked};

@@ -3,6 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// Where servers are kept that a user's own `PATH` often leaves out: Debian's, and Homebrew's of either kind.
@@ -23,6 +24,19 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .chain(MORE.map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|path| is_executable(path))
+}
+
+/// Takes from a command's environment what Cargo tells a test of its package, and `scripts/test` tells libtest. Build scripts
+/// of dependencies heed both, and would run again.
+pub fn without_words_to_tests(cargo: &mut Command) -> &mut Command {
+    const WORDS: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "OUT_DIR", "RUSTC_BOOTSTRAP"];
+    for (key, _) in env::vars_os() {
+        let key = key.to_string_lossy();
+        if WORDS.iter().any(|word| key.starts_with(word)) {
+            cargo.env_remove(&*key);
+        }
+    }
+    cargo
 }
 
 fn is_executable(path: &Path) -> bool {
