@@ -2,23 +2,32 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{IsTerminal, Write, stdout},
+    io::{self, IsTerminal, Write, stdout},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    process,
 };
 
 use super::{Failure, output};
 use crate::{
-    config::{Config, DatabaseUrl},
-    domain::{Name, SecretText},
+    config::{Config, DatabaseUrl, LogFormat},
+    domain::{Name, ProjectId, SecretText},
     error::Error,
     service::{Bootstrapped, Service},
 };
 
+/// What a file is called until its project is known to be in the store: this, the project's id, and the end.
+const UNCONFIRMED: (&str, &str) = ("bootstrap-", ".json.unconfirmed");
+
 /// Fills an empty store. On a terminal both are printed; otherwise, in a container or under a supervisor, where
-/// stdout is a log, they go into a file and its path is printed. On a store with a project it does nothing.
+/// stdout is a log, they go into a file and its path is printed. On a store with a project it only finishes what a start
+/// that was interrupted has left.
 pub(super) async fn run(service: &Service, config: &Config, name: Name, base_url: &str) -> Result<(), Failure> {
+    let place = Place::of(&config.database.url);
     if !service.is_empty().await? {
+        if let Some(file) = place.find_interrupted(service).await? {
+            return announce(&place.confirm(file), config.log.format);
+        }
         let project = service.only_root().await?.map_or("PROJECT".to_owned(), |id| id.to_string());
         tracing::info!(
             "the store is not empty, so --bootstrap does nothing; where its secret is lost, issue another: \
@@ -27,85 +36,139 @@ pub(super) async fn run(service: &Service, config: &Config, name: Name, base_url
         return Ok(());
     }
     let first = service.draw_first(name).await?;
-    if stdout().is_terminal() {
+    if is_for_people(process::id(), stdout().is_terminal()) {
         if service.bootstrap(&first).await? {
             print(&first, base_url)?;
         }
         return Ok(());
     }
     // The file comes first: a secret that could not be kept must not be the only key to the store.
-    let path = path(&config.database.url);
-    let file = create(&path)?;
-    match keep(file, &path, &first) {
-        Ok(full_path) => commit(service, &first, &path, &full_path).await,
-        Err(error) => {
-            discard(&path);
-            Err(Failure::Refused(format!("cannot write {}: {error}", path.display())))
-        }
+    place.assert_free()?;
+    let file = place.unconfirmed(first.project.id);
+    if let Err(error) = keep(&file, &first) {
+        discard(&file);
+        return Err(Failure::Refused(format!("cannot write {}: {error}", file.display())));
     }
-}
-
-async fn commit(service: &Service, first: &Bootstrapped, path: &Path, full_path: &Path) -> Result<(), Failure> {
-    match service.bootstrap(first).await {
-        Ok(true) => {
-            output::print(full_path.display().to_string())?;
-            tracing::info!(path = %full_path.display(), "the first project and its token are in this file");
-            Ok(())
-        }
+    match service.bootstrap(&first).await {
+        Ok(true) => announce(&place.confirm(file), config.log.format),
         Ok(false) => {
-            discard(path);
+            discard(&file);
             tracing::info!("another process made the first project");
             Ok(())
         }
-        // It may be the only copy of a secret that counts.
+        // It may be the only copy of a secret that counts. The next start will know.
         Err(error @ Error::OutcomeUnknown(_)) => Err(error.into()),
         Err(error) => {
-            discard(path);
+            discard(&file);
             Err(error.into())
         }
     }
 }
 
-/// Beside the database file, or in the working directory where the database is elsewhere.
-fn path(url: &DatabaseUrl) -> PathBuf {
-    const FILE: &str = "bootstrap.json";
-    match url {
-        DatabaseUrl::Sqlite(database) => database.with_file_name(FILE),
-        DatabaseUrl::Postgres(_) => PathBuf::from(FILE),
+/// Whether a secret may be printed: a person reads it. The terminal of the first process of a container is its log.
+fn is_for_people(process: u32, is_terminal: bool) -> bool {
+    is_terminal && process != 1
+}
+
+/// The directory that the file is in: the database file's or, where the database is elsewhere, the working directory.
+struct Place(PathBuf);
+
+impl Place {
+    fn of(url: &DatabaseUrl) -> Self {
+        let directory = match url {
+            DatabaseUrl::Sqlite(database) => database.parent().filter(|parent| !parent.as_os_str().is_empty()),
+            DatabaseUrl::Postgres(_) => None,
+        };
+        Self(directory.unwrap_or(Path::new(".")).to_owned())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("bootstrap.json")
+    }
+
+    fn unconfirmed(&self, project: ProjectId) -> PathBuf {
+        let (start, end) = UNCONFIRMED;
+        self.0.join(format!("{start}{project}{end}"))
+    }
+
+    fn assert_free(&self) -> Result<(), Failure> {
+        let file = self.file();
+        // Also where it is a link that leads nowhere.
+        if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(());
+        }
+        Err(Failure::Refused(format!(
+            "{} is there already, from another database, and is not overwritten; move it away and start again",
+            file.display()
+        )))
+    }
+
+    /// The file of a start that ended after its project was in the store, and before it could say so.
+    async fn find_interrupted(&self, service: &Service) -> Result<Option<PathBuf>, Failure> {
+        let (start, end) = UNCONFIRMED;
+        // A directory that cannot be read holds nothing that could be finished.
+        let Ok(entries) = fs::read_dir(&self.0) else { return Ok(None) };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.strip_prefix(start)?.strip_suffix(end));
+            let Some(project) = id.and_then(ProjectId::parse) else { continue };
+            match service.inspect_project(project).await {
+                Ok(_) => return Ok(Some(entry.path())),
+                Err(Error::ProjectNotFound) => {
+                    tracing::warn!(path = %entry.path().display(), "this file is of a start that was interrupted, and its project is not in this store");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives the file of a project that is in the store its name. Returns where it is now: it keeps the name that it has where
+    /// the other one is taken, because what is in it counts.
+    fn confirm(&self, unconfirmed: PathBuf) -> PathBuf {
+        let renamed = self.assert_free().is_ok() && fs::rename(&unconfirmed, self.file()).is_ok();
+        sync(&self.0);
+        let file = if renamed { self.file() } else { unconfirmed };
+        file.canonicalize().unwrap_or(file)
     }
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            Failure::Refused(format!(
-                "{} is there already, from another database or an interrupted start, and is not overwritten; move it away and start again",
-                path.display()
-            ))
-        } else {
-            Failure::Refused(format!("cannot make {}: {error}", path.display()))
-        }
-    })
+/// Says where the secret is.
+fn announce(path: &Path, format: LogFormat) -> Result<(), Failure> {
+    const WHAT: &str = "the first project and its token are in this file";
+    let path = path.display();
+    output::print(match format {
+        LogFormat::Text => path.to_string(),
+        LogFormat::Json => serde_json::json!({ "message": WHAT, "path": path.to_string() }).to_string(),
+    })?;
+    tracing::info!(%path, "{WHAT}");
+    Ok(())
 }
 
-/// Returns the whole path.
-fn keep(mut file: File, path: &Path, first: &Bootstrapped) -> std::io::Result<PathBuf> {
+fn keep(path: &Path, first: &Bootstrapped) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let body = output::CreatedBody { project: (&first.project).into(), token: Some((&first.token).into()) };
     serde_json::to_writer_pretty(&mut file, &body)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    let full_path = path.canonicalize()?;
-    // A power failure may take a name whose directory was not synced, when the database has the project already. Not
-    // every file system can sync one; there the file is all that there is to hold on to.
-    if let Some(directory) = full_path.parent() {
-        let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
+    if let Some(directory) = path.parent() {
+        sync(directory);
     }
-    Ok(full_path)
+    Ok(())
+}
+
+/// A power failure may take a name whose directory was not synced, when the database has the project already. Not every
+/// file system can sync one; there the file is all that there is to hold on to.
+fn sync(directory: &Path) {
+    let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
 }
 
 fn discard(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        tracing::warn!(path = %path.display(), %error, "a bootstrap file that is of no use could not be removed");
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "a bootstrap file that is of no use could not be removed");
+        }
+        _ => {}
     }
 }
 
@@ -123,4 +186,16 @@ curl {base_url}/api/laml/2010-04-01/Accounts/{project}/tokens \\
         secret = first.token.secret.reveal().as_str()
     ));
     output::print(text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terminal_of_a_container_is_its_log() {
+        assert!(is_for_people(2, true));
+        assert!(!is_for_people(1, true));
+        assert!(!is_for_people(2, false));
+    }
 }

@@ -1,6 +1,6 @@
 //! `serve --bootstrap` where stdout is no terminal.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use insta::{allow_duplicates, assert_snapshot};
 use rstest::rstest;
@@ -13,6 +13,23 @@ const SAID_WHEN_NOT_EMPTY: &str = "the store is not empty, so --bootstrap does n
 
 fn serve(operator: &Operator) -> Binary {
     Binary::serve(operator.command(&["serve", "--bootstrap"]))
+}
+
+/// The path in what a server printed, which is one line of JSON where its log is, or nothing.
+fn printed_path(stdout: &str) -> Option<PathBuf> {
+    if stdout.is_empty() {
+        return None;
+    }
+    let line: Value = serde_json::from_str(stdout).unwrap();
+    assert_eq!(line["message"], "the first project and its token are in this file");
+    Some(line["path"].as_str().unwrap().into())
+}
+
+/// The files of starts that were interrupted.
+fn unconfirmed(operator: &Operator) -> Vec<PathBuf> {
+    let entries = fs::read_dir(operator.bootstrap_file().parent().unwrap()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().ends_with(".unconfirmed")).collect()
 }
 
 #[rstest]
@@ -30,7 +47,7 @@ async fn the_first_project_and_token_go_into_a_file_whose_path_is_printed(
     let manages = binary.manages(project.id, &project.secret).await;
     let (stdout, log) = binary.stop();
 
-    assert_eq!(stdout, format!("{}\n", file.canonicalize().unwrap().display()));
+    assert_eq!(printed_path(&stdout), Some(file.canonicalize().unwrap()));
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(manages);
     assert!(!log.iter().any(|line| line.contains(&project.secret)));
@@ -162,6 +179,72 @@ async fn a_second_start_says_one_line_and_serves(#[values(Backend::Sqlite, Backe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn in_a_log_of_text_the_path_is_printed_alone() {
+    let operator = Operator::new(Backend::Sqlite).await;
+    // The address is not its own: it ends as soon as it is seen to serve.
+    let mut command = operator.command(&["serve", "--bootstrap", "--bind", "127.0.0.1:0"]);
+    let stdout = operator.bootstrap_file().with_extension("stdout");
+    command.stdout(fs::File::create(&stdout).unwrap()).stderr(std::process::Stdio::null());
+
+    let mut server = command.spawn().unwrap();
+    let began = std::time::Instant::now();
+    while fs::read_to_string(&stdout).unwrap().is_empty() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "nothing is printed");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+
+    let path = operator.bootstrap_file().canonicalize().unwrap();
+    assert_eq!(fs::read_to_string(&stdout).unwrap(), format!("{}\n", path.display()));
+}
+
+/// Killed after its commit, before the file had its name.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_was_interrupted_is_finished_by_the_next_one(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::new(backend).await;
+    serve(&operator).stop();
+    let file = operator.bootstrap_file();
+    let kept = fs::read(&file).unwrap();
+    let project = created(&serde_json::from_slice(&kept).unwrap());
+    fs::rename(&file, file.with_file_name(format!("bootstrap-{}.json.unconfirmed", project.id))).unwrap();
+
+    let binary = serve(&operator);
+    let manages = binary.manages(project.id, &project.secret).await;
+    let (stdout, _) = binary.stop();
+
+    assert!(manages);
+    assert_eq!(fs::read(&file).unwrap(), kept);
+    assert_eq!(printed_path(&stdout), Some(file.canonicalize().unwrap()));
+    assert!(unconfirmed(&operator).is_empty());
+}
+
+/// Killed before its commit: the file is of no project.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_a_start_that_made_nothing_is_in_nobodys_way(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let operator = Operator::new(backend).await;
+    let stray = uuid::Uuid::from_u128(7);
+    let stray = operator.bootstrap_file().with_file_name(format!("bootstrap-{stray}.json.unconfirmed"));
+    fs::write(&stray, "precious").unwrap();
+
+    for _ in 0..2 {
+        let binary = serve(&operator);
+        let kept: Value = serde_json::from_slice(&fs::read(operator.bootstrap_file()).unwrap()).unwrap();
+        let project = created(&kept);
+        assert!(binary.manages(project.id, &project.secret).await);
+        binary.stop();
+    }
+
+    assert_eq!(unconfirmed(&operator), [stray.clone()]);
+    assert_eq!(fs::read_to_string(stray).unwrap(), "precious");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_another_command_has_filled_is_left_alone() {
     let operator = Operator::migrated(Backend::Sqlite).await;
     operator.run(&["project", "create", "Acme", "--no-token"]).done();
@@ -200,8 +283,8 @@ async fn two_at_once_make_one_project_and_leave_one_file() {
         assert!(binary.manages(project.id, &project.secret).await);
         printed.push(binary.stop().0);
     }
-    printed.retain(|printed| !printed.is_empty());
-    assert_eq!(printed, [format!("{}\n", files[0].canonicalize().unwrap().display())]);
+    let printed: Vec<_> = printed.iter().filter_map(|printed| printed_path(printed)).collect();
+    assert_eq!(printed, [files[0].canonicalize().unwrap()]);
     assert_eq!(operator.database.dump().await.matches("Default project").count(), 1);
 }
 

@@ -9,7 +9,7 @@ use insta::{allow_duplicates, assert_snapshot};
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::support::{Backend, Binary, Operator, Screen, created, masked};
+use crate::support::{Backend, Binary, Operator, Screen, created, in_a_container, masked};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -99,4 +99,20 @@ async fn colours_go_to_no_file(#[values(Backend::Sqlite)] backend: Backend) {
     assert!(!ran.stderr.is_empty());
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     created(&ran.json());
+}
+
+/// Where the system cannot show it, a unit test does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_terminal_of_process_1_is_a_log_that_gets_no_secret() {
+    let operator = Operator::new(Backend::Sqlite).await;
+    let Some(command) = in_a_container(&operator.command(&["serve", "--bootstrap"])) else { return };
+    let (mut screen, terminal) = Screen::with_terminal();
+
+    let _binary = Binary::serve_to(command, Stdio::from(terminal));
+    screen.wait_for("\n");
+
+    assert!(screen.text.contains("bootstrap.json"), "{}", screen.text);
+    let kept = std::fs::read_to_string(operator.bootstrap_file()).unwrap();
+    let project = created(&serde_json::from_str(&kept).unwrap());
+    assert!(!screen.text.contains(&project.secret));
 }

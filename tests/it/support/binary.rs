@@ -37,6 +37,30 @@ pub fn tokensmith(directory: &Path) -> Command {
     command
 }
 
+/// The command as the first process of a space of processes, as in a container. `None` where the system does not let this user
+/// make one.
+pub fn in_a_container(command: &Command) -> Option<Command> {
+    let unshare = |program: &std::ffi::OsStr| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]).arg(program);
+        command
+    };
+    let tried = unshare("true".as_ref()).stderr(Stdio::null()).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        println!("unshare cannot make a space of processes here");
+        return None;
+    }
+    let mut inside = unshare(command.get_program());
+    inside.args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => inside.env(key, value),
+            None => inside.env_remove(key),
+        };
+    }
+    Some(inside)
+}
+
 /// What a command left behind.
 #[derive(Debug)]
 pub struct Ran {
@@ -140,6 +164,9 @@ impl Drop for Killed {
     }
 }
 
+/// All that can be logged, with what is left out at the plain level.
+const EVERYTHING: &str = "trace,actix_http=trace";
+
 /// A running `tokensmith serve` on a free port, killed when dropped. It logs JSON at level trace, and its lines
 /// go into the log of the test run.
 pub struct Binary {
@@ -160,10 +187,20 @@ impl Binary {
     }
 
     /// As `serve`, with a stdout of the test's own.
-    pub fn serve_to(mut command: Command, stdout: Stdio) -> Self {
+    pub fn serve_to(command: Command, stdout: Stdio) -> Self {
+        Self::start(command, stdout, EVERYTHING)
+    }
+
+    /// As `serve`, with a log of that level, which must be no less than info.
+    pub fn serve_at(command: Command, level: &str) -> Self {
+        Self::start(command, Stdio::piped(), level)
+    }
+
+    fn start(mut command: Command, stdout: Stdio, level: &str) -> Self {
         let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let mut child = command
-            .args(["--set", "server.bind=127.0.0.1:0", "--set", "log.format=json", "--set", "log.level=trace"])
+            .args(["--set", "server.bind=127.0.0.1:0", "--set", "log.format=json", "--set"])
+            .arg(format!("log.level={level}"))
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped())

@@ -20,7 +20,7 @@ mod text;
 
 pub use answer::{Answer, Raw};
 pub use app::{App, COMPATIBILITY, COMPATIBILITY_BASES, Options, Project, basic};
-pub use binary::{Binary, Ran, run, run_with, run_within, tokensmith};
+pub use binary::{Binary, Ran, in_a_container, run, run_with, run_within, tokensmith};
 pub use broken::{Break, BrokenStore, INTERNALS, When};
 pub use certificates::Certificates;
 pub use cluster::Cluster;
