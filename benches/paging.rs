@@ -85,6 +85,7 @@ async fn bench(database: &str, store: Arc<dyn Store>) {
         body_bytes: 65_536,
         keep_alive: Duration::from_secs(75),
         max_connections: 1000,
+        drain: Duration::ZERO,
         shutdown_timeout: Duration::from_secs(1),
         public_url: url.clone(),
         trusted_proxies: Vec::new(),

@@ -110,6 +110,10 @@ pub enum Error {
     #[error("too many requests are waiting; nothing was changed; try again in a moment")]
     Overloaded,
 
+    /// The server is about to end, and is not to be sent more. Only readiness says so.
+    #[error("the server is stopping; send requests to another one, or try again in a moment")]
+    Stopping,
+
     /// The store cannot be reached, or did not answer in time. Nothing was written.
     #[error("the database cannot be reached right now; nothing was changed; try again in a moment")]
     StoreAway(#[source] Cause),

@@ -25,7 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    config::{Config, Overrides},
+    config::{Config, LogFormat, Overrides},
     domain::Secret,
     error::Error,
     store::advice,
@@ -114,6 +114,16 @@ pub(crate) enum Failure {
     Misused(String),
 }
 
+impl Failure {
+    /// What it says, and the exit code.
+    fn parts(self) -> (String, u8) {
+        match self {
+            Self::Refused(why) => (why, 1),
+            Self::Misused(why) => (why, 2),
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         // Here the operator is asking: the cause is for them.
@@ -146,8 +156,7 @@ pub fn main() -> ExitCode {
     };
     let (why, code) = match run(cli) {
         Ok(code) => return code,
-        Err(Failure::Refused(why)) => (why, 1),
-        Err(Failure::Misused(why)) => (why, 2),
+        Err(failure) => failure.parts(),
     };
     // It may repeat what was typed.
     output::complain_error(&Secret::redact(&why));
@@ -184,7 +193,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::Misused(format!("logging cannot start: {error}")))?;
 
     match cli.command {
-        Command::Serve(args) => block_on(serve::run(args, &config)),
+        Command::Serve(args) => block_on(serve::run(args, &config)).or_else(|failure| in_log(failure, &config)),
         Command::Migrate => block_on(store::migrate(&config)),
         Command::Project(command) => block_on(project::run(command, &config)),
         Command::Token(command) => block_on(token::run(command, &config)),
@@ -198,13 +207,20 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A command other than `serve` prints its result on stdout; its log would only repeat that.
+/// A command other than `serve` prints its result on stdout. Its log would only repeat that, unless a level is asked for.
 fn directives<'c>(command: &Command, config: &'c Config) -> &'c str {
-    match (command, config.log.level.as_str()) {
-        (Command::Serve(_), level) => level,
-        (_, "info") => "warn",
-        (_, level) => level,
+    let is_serve = matches!(command, Command::Serve(_));
+    if is_serve || config.log.is_level_said { config.log.level.as_str() } else { "warn" }
+}
+
+/// Says why a server failed where machines read its log: there, as one more object.
+fn in_log(failure: Failure, config: &Config) -> Result<ExitCode, Failure> {
+    if config.log.format == LogFormat::Text || !tracing::enabled!(tracing::Level::ERROR) {
+        return Err(failure);
     }
+    let (why, code) = failure.parts();
+    tracing::error!("{}", Secret::redact(&why));
+    Ok(ExitCode::from(code))
 }
 
 fn environment() -> Result<Vec<(String, String)>, Failure> {
@@ -227,7 +243,10 @@ fn block_on(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<Exi
         .enable_all()
         .build()
         .map_err(|error| Failure::Refused(format!("the runtime cannot start: {error}")))?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // A look-up of a name that nobody answers would hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -2,20 +2,25 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-    process::ExitCode,
+    process::{self, ExitCode},
     sync::Arc,
 };
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 use super::{Failure, bootstrap, catalogue, keys, store};
 use crate::{
-    config::Config,
+    config::{Config, DatabaseUrl},
     domain::Name,
     error::{Error, Field},
     http::{self, Settings},
+    service::Service,
+    store::{Store, postgres},
 };
 
 #[derive(Args, Debug)]
@@ -32,17 +37,56 @@ pub(super) struct ServeArgs {
     pub(super) bind: Option<String>,
 }
 
+/// Serves until a signal. A second one ends it at once.
 pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Failure> {
     // What the command line itself gets wrong is said before anything is made.
     let first_name = args.bootstrap.as_deref().map(Name::parse).transpose();
     let first_name = first_name.map_err(|problem| Error::invalid(Field::Name, problem))?;
     // The signals are taken first: one that comes during the start ends it in good order as well.
-    let (mut terminate, mut interrupt) = signal(SignalKind::terminate())
-        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
-        .map_err(|error| Failure::Refused(format!("signals cannot be waited for: {error}")))?;
+    let mut signals = Signals::take()?;
+    let started = tokio::select! {
+        started = start(first_name, config) => started?,
+        signal = signals.next() => {
+            tracing::info!(signal = signal.name, "signal received");
+            tracing::info!("stopped before serving");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
 
+    let (stop, stopped) = oneshot::channel::<()>();
+    let ended_at_once = async {
+        let signal = signals.next().await;
+        tracing::info!(signal = signal.name, "signal received");
+        drop(stop);
+        signals.next().await
+    };
+    tokio::select! {
+        served = serve(started, config, stopped) => served.map(|()| ExitCode::SUCCESS),
+        signal = ended_at_once => {
+            tracing::warn!(signal = signal.name, "a second signal: ending at once, and cutting off what is under way");
+            process::exit(signal.exit_code())
+        }
+    }
+}
+
+/// A service on an open store, and where it listens.
+struct Started {
+    listener: TcpListener,
+    service: Arc<Service>,
+    store: Arc<dyn Store>,
+}
+
+async fn start(first_name: Option<Name>, config: &Config) -> Result<Started, Failure> {
     allow_many_connections();
     keys::assert_configured(config)?;
+    if let DatabaseUrl::Postgres(connect) = &config.database.url
+        && postgres::is_overheard(connect)
+    {
+        tracing::warn!(
+            database = %config.database.url,
+            "the connection to Postgres can be overheard or answered by others on the network; add sslmode=verify-full to database.url"
+        );
+    }
 
     for migration in store::bring_up(config).await? {
         tracing::info!(%migration, "migration applied");
@@ -61,25 +105,72 @@ pub(super) async fn run(args: ServeArgs, config: &Config) -> Result<ExitCode, Fa
         "" => format!("http://{}", reachable(address)),
         url => url.to_owned(),
     };
+    if is_unreachable(process::id(), address) {
+        tracing::warn!(
+            %address,
+            "nobody outside this container can reach a loopback address; set server.bind to 0.0.0.0:{}, and server.insecure_bind to true",
+            address.port()
+        );
+    }
     if let Some(name) = first_name {
         bootstrap::run(&service, config, name, &base_url).await?;
     }
-
     tracing::info!(%address, url = %base_url, database = %config.database.url, version = env!("CARGO_PKG_VERSION"), "serving");
-    let shutdown = async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal = name, "signal received");
-    };
+    Ok(Started { listener, service, store })
+}
+
+async fn serve(started: Started, config: &Config, stopped: oneshot::Receiver<()>) -> Result<(), Failure> {
+    let Started { listener, service, store } = started;
     let watch = service.watch();
-    let served = http::serve(listener, service.clone(), settings(config), shutdown).await;
+    let stopped = async {
+        // The signal drops the other end.
+        let _dropped = stopped.await;
+    };
+    let served = http::serve(listener, service.clone(), settings(config), stopped).await;
     drop(watch);
     store.close().await;
     served.map_err(|error| Failure::Refused(format!("serving failed: {error}")))?;
     tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// What a supervisor or somebody at a terminal ends a server with.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+struct Received {
+    name: &'static str,
+    number: i32,
+}
+
+impl Signals {
+    fn take() -> Result<Self, Failure> {
+        let take =
+            |kind| signal(kind).map_err(|error| Failure::Refused(format!("signals cannot be waited for: {error}")));
+        Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Received {
+        let (name, kind) = tokio::select! {
+            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
+            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+        };
+        Received { name, number: kind.as_raw_value() }
+    }
+}
+
+impl Received {
+    /// As a shell shows it: 130 for SIGINT, 143 for SIGTERM.
+    fn exit_code(&self) -> i32 {
+        128 + self.number
+    }
+}
+
+/// Whether this is the first process of a container, and listens where only that container is.
+fn is_unreachable(process: u32, address: SocketAddr) -> bool {
+    process == 1 && address.ip().to_canonical().is_loopback()
 }
 
 /// Takes as many file descriptors as the system allows: the usual soft limit, 1,024, is that of programs which use
@@ -110,9 +201,27 @@ fn settings(config: &Config) -> Settings {
         body_bytes: config.limits.body_bytes,
         keep_alive: server.keep_alive.get(),
         max_connections: server.max_connections,
+        drain: server.drain.get(),
         shutdown_timeout: server.shutdown_timeout.get(),
         public_url: server.public_url.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
         region_preference: config.signalwire.region_preference.as_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_process_of_a_container_can_be_out_of_reach() {
+        let loopback: Vec<SocketAddr> =
+            ["127.0.0.1:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"].map(|text| text.parse().unwrap()).to_vec();
+        let others: Vec<SocketAddr> =
+            ["0.0.0.0:8080", "[::]:8080", "10.0.0.1:80"].map(|text| text.parse().unwrap()).to_vec();
+
+        assert!(loopback.iter().all(|address| is_unreachable(1, *address)));
+        assert!(!loopback.iter().any(|address| is_unreachable(2, *address)));
+        assert!(!others.iter().any(|address| is_unreachable(1, *address)));
     }
 }

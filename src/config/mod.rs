@@ -13,7 +13,9 @@ use std::{
 
 pub use database_url::DatabaseUrl;
 use serde::Serialize;
-pub use values::{Duration, HashingProfile, LogFormat, LogLevel, NotYet, PreviousKey, RegionPreference, ServerKey};
+pub use values::{
+    Duration, HashingProfile, LogFormat, LogLevel, NotYet, Pause, PreviousKey, RegionPreference, ServerKey,
+};
 
 use crate::domain::Catalogue;
 use sources::Sources;
@@ -49,6 +51,7 @@ pub struct Server {
     pub body_timeout: Duration,
     pub keep_alive: Duration,
     pub max_connections: usize,
+    pub drain: Pause,
     pub shutdown_timeout: Duration,
     pub key: ServerKey,
     pub previous_keys: Vec<PreviousKey>,
@@ -114,6 +117,9 @@ pub struct Signalwire {
 pub struct Log {
     pub format: LogFormat,
     pub level: LogLevel,
+    /// Whether the level was asked for, and is not the default.
+    #[serde(skip)]
+    pub is_level_said: bool,
 }
 
 /// Why there is no configuration: what is wrong, the source that says it, and what is right.
@@ -179,6 +185,7 @@ impl Config {
                 body_timeout: sources.get("server.body_timeout")?,
                 keep_alive: sources.get("server.keep_alive")?,
                 max_connections: sources.number("server.max_connections", 1, 1_000_000)?,
+                drain: sources.get("server.drain")?,
                 shutdown_timeout: sources.get("server.shutdown_timeout")?,
                 key: sources.get("server.key")?,
                 previous_keys: sources.list("server.previous_keys")?,
@@ -208,7 +215,11 @@ impl Config {
                 body_bytes: sources.number("limits.body_bytes", 1024, 16 * 1024 * 1024)?,
             },
             signalwire: Signalwire { region_preference: sources.get("signalwire.region_preference")? },
-            log: Log { format: sources.get("log.format")?, level: sources.get("log.level")? },
+            log: Log {
+                format: sources.get("log.format")?,
+                level: sources.get("log.level")?,
+                is_level_said: sources.is_said("log.level"),
+            },
         };
         config.judge_together(&sources)?;
         Ok(config)

@@ -45,6 +45,11 @@ impl Sources {
         text.and_then(|text| S::read(&text)).ok_or_else(|| wrong(key, &value, S::EXPECTED, S::IS_SECRET))
     }
 
+    /// Whether anything but the defaults says it.
+    pub(super) fn is_said(&self, key: &str) -> bool {
+        self.value(key).origin().is_some()
+    }
+
     /// A whole number within bounds.
     pub(super) fn number<N: TryFrom<u64>>(&self, key: &str, least: u64, most: u64) -> Result<N, ConfigError> {
         self.number_expecting(key, least, most, "")

@@ -64,6 +64,38 @@ impl Serialize for Duration {
     }
 }
 
+/// A time span that may be none at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pause(std::time::Duration);
+
+impl Pause {
+    /// The span.
+    pub const fn get(self) -> std::time::Duration {
+        self.0
+    }
+}
+
+impl Setting for Pause {
+    const EXPECTED: &'static str = "a time with its unit, from 0s to 1h, such as \"10s\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let span = humantime::parse_duration(text).ok()?;
+        (span <= std::time::Duration::from_hours(1)).then_some(Self(span))
+    }
+}
+
+impl fmt::Debug for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Pause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
 /// An address to listen on.
 pub(super) struct Bind(pub(super) SocketAddr);
 

@@ -258,6 +258,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::SubprojectLimitReached { .. }
         | Error::NestedSubproject
         | Error::NotDeletable
+        | Error::Stopping
         | Error::HasSubprojects { .. }
         | Error::SelectorTaken
         | Error::Overloaded

@@ -25,12 +25,17 @@ use super::{
     connection::{Connection, UnderWay},
     dialect,
     request::{Identified, QuickIds},
+    stopping::Stopping,
     unread::{Held, Unread},
 };
 use crate::{error::Error, service::Service};
 
 /// Makes the door of a worker, around its app.
-pub(super) struct Door(pub(super) Data<Service>, pub(super) Data<Settings>);
+pub(super) struct Door {
+    pub(super) service: Data<Service>,
+    pub(super) settings: Data<Settings>,
+    pub(super) stopping: Stopping,
+}
 
 /// A worker's door.
 pub(super) struct Opened<A> {
@@ -43,6 +48,7 @@ struct Inside {
     service: Data<Service>,
     settings: Data<Settings>,
     ids: QuickIds,
+    stopping: Stopping,
 }
 
 impl<A> Transform<A, Request> for Door
@@ -57,7 +63,10 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, app: A) -> Self::Future {
-        let inside = Inside { service: self.0.clone(), settings: self.1.clone(), ids: QuickIds::new(&self.0) };
+        let Self { service, settings, stopping } = self;
+        let ids = QuickIds::new(service);
+        let (service, settings, stopping) = (service.clone(), settings.clone(), stopping.clone());
+        let inside = Inside { service, settings, ids, stopping };
         ready(Ok(Opened { app, inside: Rc::new(inside) }))
     }
 }
@@ -87,19 +96,20 @@ where
                 let _under_way = under_way;
                 let identified = Identified::at_auth(&request, &inside.ids);
                 let mut response = auth::answer(request.head(), &inside.service, &identified).await;
-                identified.finish(&mut response, AUTH);
+                identified.finish(&mut response, AUTH, &inside.stopping);
                 Ok(body.close(response))
             });
         }
 
-        let identified = Identified::new(&request, &self.inside.service);
-        if browsers::is_refused(&request, &self.inside.settings) {
+        let inside = self.inside.clone();
+        let identified = Identified::new(&request, &inside.service);
+        if browsers::is_refused(&request, &inside.settings) {
             let path = browsers::decoded(request.path());
-            let refusal = identified
-                .span()
-                .in_scope(|| dialect::refused(&Error::CrossSite, &path, identified.id(), &self.inside.settings));
+            let refusal = identified.span().in_scope(|| {
+                dialect::refused(&Error::CrossSite, &path, identified.id(), &inside.settings)
+            });
             let mut response = Response::from(refusal);
-            identified.finish(&mut response, "none");
+            identified.finish(&mut response, "none", &inside.stopping);
             return Box::pin(ready(Ok(body.close(response))));
         }
         let span = identified.span();
@@ -110,7 +120,7 @@ where
             let (request, response) = response.into_parts();
             let mut response = Response::from(response).map_into_boxed_body();
             let route = request.match_name().map(ToOwned::to_owned).or_else(|| request.match_pattern());
-            identified.finish(&mut response, route.as_deref().unwrap_or("none"));
+            identified.finish(&mut response, route.as_deref().unwrap_or("none"), &inside.stopping);
             Ok(body.close(response))
         })
     }

@@ -61,6 +61,7 @@ pub(super) fn row(error: &Error) -> Row {
         Error::HasSubprojects { .. }    => line(422, (422, Number(20005))),
         Error::SelectorTaken            => line(500, (500, Number(20504))),
         Error::Overloaded               => line(503, (503, Number(20503))),
+        Error::Stopping                 => line(503, (503, Number(20503))),
         Error::StoreAway(_)             => line(503, (503, Number(20503))),
         Error::OutcomeUnknown(_)        => line(500, (500, Number(20504))),
         Error::Internal(_)              => line(500, (500, Number(20504))),

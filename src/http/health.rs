@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::dialect::ErrorBody;
+use super::{dialect::ErrorBody, stopping::Stopping};
 use crate::{error::Error, service::Service};
 
 /// The health of the service.
@@ -29,10 +29,13 @@ pub(super) async fn livez() -> Json<Health> {
     responses(
         (status = 200, description = "The service is ready.", body = Health),
         (status = 500, description = "The database has another schema version.", body = ErrorBody),
-        (status = 503, description = "The database cannot be reached.", body = ErrorBody),
+        (status = 503, description = "The database cannot be reached, or the server is stopping.", body = ErrorBody),
     )
 )]
-pub(super) async fn readyz(service: Data<Service>) -> Result<Json<Health>, Error> {
+pub(super) async fn readyz(service: Data<Service>, stopping: Data<Stopping>) -> Result<Json<Health>, Error> {
+    if stopping.has_begun() {
+        return Err(Error::Stopping);
+    }
     service.ready().await?;
     Ok(Json(Health { status: "ready" }))
 }

@@ -22,6 +22,7 @@ mod path;
 mod request;
 mod rest;
 mod server;
+mod stopping;
 mod unread;
 
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// The most connections of one worker.
     pub max_connections: usize,
+    /// How long the server goes on when it is to stop, while it asks clients to go elsewhere.
+    pub drain: Duration,
     /// How long requests under way may take when the server stops.
     pub shutdown_timeout: Duration,
     /// What clients see as the server's address, without a slash at the end; empty where nobody said.

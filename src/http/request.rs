@@ -6,12 +6,15 @@ use actix_http::Request;
 use actix_web::{
     HttpMessage,
     dev::Response,
-    http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    http::{
+        ConnectionType,
+        header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    },
 };
 use tracing::Span;
 use uuid::{Builder, Uuid};
 
-use super::AUTH;
+use super::{AUTH, stopping::Stopping};
 use crate::{domain::Secret, service::Service};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -122,8 +125,8 @@ impl Identified {
         }
     }
 
-    /// Gives the answer its headers.
-    pub(super) fn finish<B>(self, response: &mut Response<B>, route: &str) {
+    /// Gives the answer its headers, and makes it the last of its connection where the server is stopping.
+    pub(super) fn finish<B>(self, response: &mut Response<B>, route: &str, stopping: &Stopping) {
         if let Some(began) = self.began {
             self.in_span(|| {
                 tracing::debug!(
@@ -133,6 +136,9 @@ impl Identified {
                     "answered"
                 );
             });
+        }
+        if stopping.has_begun() {
+            response.head_mut().set_connection_type(ConnectionType::Close);
         }
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.0);

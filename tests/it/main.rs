@@ -23,6 +23,7 @@ mod proxies;
 mod quickstart;
 mod secrecy;
 mod sentences;
+mod stopping;
 mod store;
 mod support;
 mod verification;

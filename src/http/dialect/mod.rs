@@ -138,6 +138,7 @@ pub(super) fn log(error: &Error) {
         | Error::SubprojectLimitReached { .. }
         | Error::NestedSubproject
         | Error::NotDeletable
+        | Error::Stopping
         | Error::HasSubprojects { .. } => tracing::debug!("refused: {error}"),
     }
 }

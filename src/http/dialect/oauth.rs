@@ -48,7 +48,9 @@ pub(super) fn answer(error: &Error, _: &Context<'_>) -> HttpResponse {
         Error::UnknownPath | Error::ProjectNotFound | Error::TokenNotFound => {
             (HttpResponse::NotFound(), "invalid_request")
         }
-        Error::Overloaded | Error::StoreAway(_) => (HttpResponse::ServiceUnavailable(), "temporarily_unavailable"),
+        Error::Overloaded | Error::Stopping | Error::StoreAway(_) => {
+            (HttpResponse::ServiceUnavailable(), "temporarily_unavailable")
+        }
         Error::SelectorTaken | Error::OutcomeUnknown(_) | Error::Internal(_) => {
             (HttpResponse::InternalServerError(), "server_error")
         }

@@ -8,7 +8,7 @@ use super::{KEY, Said, bare, keys, variable, with_file, with_flag, with_variable
 use crate::support::{run, tokensmith};
 
 /// Another value for every key: as it is written in a file, as it is written elsewhere, and as it is printed.
-const OTHERS: [(&str, &str, &str, &str); 31] = [
+const OTHERS: [(&str, &str, &str, &str); 32] = [
     ("server.bind", "'[::1]:81'", "[::1]:81", "'[::1]:81'"),
     ("server.insecure_bind", "true", "true", "true"),
     ("server.public_url", "'https://t.example/'", "https://t.example/", "'https://t.example'"),
@@ -18,6 +18,7 @@ const OTHERS: [(&str, &str, &str, &str); 31] = [
     ("server.body_timeout", "'1500ms'", "1500ms", "'1s 500ms'"),
     ("server.keep_alive", "'2m'", "2m", "'2m'"),
     ("server.max_connections", "6", "6", "6"),
+    ("server.drain", "'1h'", "1h", "'1h'"),
     ("server.shutdown_timeout", "'1h'", "1h", "'1h'"),
     ("server.key", "'000102030405060708090A0B0C0D0E0F101112131415161718191a1b1c1d1e1f'", KEY, "'[secret]'"),
     (

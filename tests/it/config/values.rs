@@ -56,6 +56,7 @@ fn every_address_of_the_loopback_network_is_fine() {
 #[case("server.body_timeout", &["10"], "a time with its unit")]
 #[case("server.keep_alive", &["75"], "a time with its unit")]
 #[case("server.max_connections", &["0", "1000001"], "a whole number from 1 to 1000000")]
+#[case("server.drain", &["soon", "1", "-1s", "2h"], "a time with its unit, from 0s to 1h")]
 #[case("server.shutdown_timeout", &["soon"], "a time with its unit")]
 #[case("metrics.bind", &["off", "9090", "127.0.0.1:9090"], "empty: this version serves no metrics, so remove the value")]
 #[case("database.acquire_timeout", &["2"], "a time with its unit")]

@@ -150,6 +150,7 @@ impl App {
             body_bytes: 65_536,
             keep_alive: options.keep_alive,
             max_connections: 1000,
+            drain: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
             public_url: options.public_url,
             trusted_proxies: options.trusted_proxies,
