@@ -1,9 +1,11 @@
 //! `tokensmith serve`
 
 use std::{
+    convert::Infallible,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     process::{self, ExitCode},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args;
@@ -11,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
+    time::sleep,
 };
 
 use super::{Failure, bootstrap, catalogue, keys, store};
@@ -126,12 +129,24 @@ async fn serve(started: Started, config: &Config, stopped: oneshot::Receiver<()>
         // The signal drops the other end.
         let _dropped = stopped.await;
     };
-    let served = http::serve(listener, service.clone(), settings(config), stopped).await;
+    let served = tokio::select! {
+        served = http::serve(listener, service.clone(), settings(config), stopped) => served,
+        never = log_what_is_due(&service) => match never {},
+    };
     drop(watch);
     store.close().await;
+    service.log_rest();
     served.map_err(|error| Failure::Refused(format!("serving failed: {error}")))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Writes the lines about what was counted.
+async fn log_what_is_due(service: &Service) -> Infallible {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        service.log_due();
+    }
 }
 
 /// What a supervisor or somebody at a terminal ends a server with.

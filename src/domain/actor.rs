@@ -1,5 +1,7 @@
 //! Who does something, and how far it reaches.
 
+use std::fmt;
+
 use super::{ProjectId, SecretId, TokenId};
 
 /// On whose authority a write happens.
@@ -23,6 +25,16 @@ impl Actor {
         match self {
             Self::Operator => None,
             Self::Token { token, .. } => Some(token),
+        }
+    }
+}
+
+/// As log lines name it: the token's id, or `operator`.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.token() {
+            Some(token) => token.fmt(f),
+            None => f.write_str("operator"),
         }
     }
 }

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     domain::{Catalogue, Needed, PermissionSet},
     error::Error,
-    service::{Granted, Service},
+    service::{Granted, Refusal as Counted, Service},
 };
 
 const PERMISSION: &str = "permission";
@@ -77,7 +77,7 @@ pub(super) async fn answer(request: &RequestHead, service: &Service, identified:
     let mut response = match decide(request, service).await {
         Ok(granted) => allowed(service, &granted),
         Err(refusal) => {
-            log(&refusal, service.catalogue(), identified);
+            log(&refusal, service, identified);
             refused(&refusal, service.catalogue(), request.headers())
         }
     };
@@ -96,7 +96,7 @@ enum Refusal {
 
 async fn decide(request: &RequestHead, service: &Service) -> Result<Granted, Refusal> {
     let credential = authorization::basic_or_bearer(request.headers());
-    let credential = credential.ok_or(Refusal::Unproven(Error::Unauthenticated))?;
+    let credential = credential.ok_or_else(|| Refusal::Unproven(service.refuse_without_credentials()))?;
     let granted = service.verify(&credential).await.map_err(Refusal::Unproven)?;
     let query = request.uri.query().unwrap_or_default();
     let needed = needed(service.catalogue(), query, request.headers());
@@ -104,6 +104,7 @@ async fn decide(request: &RequestHead, service: &Service) -> Result<Granted, Ref
     if needed.is_met_by(granted.permissions) && !granted.permissions.is_empty() {
         return Ok(granted);
     }
+    service.count_refusal(Counted::MissingPermission);
     Err(Refusal::Lacking { needed, held: granted.permissions })
 }
 
@@ -273,11 +274,11 @@ pub(super) fn is_at(path: &str) -> bool {
     is_below(path, AUTH)
 }
 
-fn log(refusal: &Refusal, catalogue: &Catalogue, identified: &Identified) {
+fn log(refusal: &Refusal, service: &Service, identified: &Identified) {
     match refusal {
         Refusal::Lacking { needed, held } if tracing::enabled!(tracing::Level::DEBUG) => {
             let missing = needed.known().without(*held);
-            let missing: String = spaced(catalogue.names_in(missing)).collect();
+            let missing: String = spaced(service.catalogue().names_in(missing)).collect();
             identified.in_span(|| {
                 tracing::debug!(
                     permission.missing = missing,
@@ -290,7 +291,7 @@ fn log(refusal: &Refusal, catalogue: &Catalogue, identified: &Identified) {
         Refusal::Lacking { .. } => {}
         Refusal::Unproven(error) => {
             if status(error) == StatusCode::SERVICE_UNAVAILABLE || tracing::enabled!(tracing::Level::DEBUG) {
-                identified.in_span(|| dialect::log(error));
+                identified.in_span(|| dialect::log(error, service));
             }
         }
     }

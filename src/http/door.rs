@@ -106,7 +106,7 @@ where
         if browsers::is_refused(&request, &inside.settings) {
             let path = browsers::decoded(request.path());
             let refusal = identified.span().in_scope(|| {
-                dialect::refused(&Error::CrossSite, &path, identified.id(), &inside.settings)
+                dialect::refused(&Error::CrossSite, &path, identified.id(), &inside.settings, &inside.service)
             });
             let mut response = Response::from(refusal);
             identified.finish(&mut response, "none", &inside.stopping);

@@ -15,7 +15,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::Settings;
+use super::{Settings, client_address::is_trusted};
 use crate::error::Error;
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -40,9 +40,7 @@ impl FromRequest for Base {
 
 /// What a trusted proxy says.
 pub(super) fn forwarded(peer: Option<SocketAddr>, headers: &HeaderMap, settings: &Settings) -> Option<String> {
-    // A socket for both families names IPv4 peers as IPv6 does: ::ffff:10.0.0.5.
-    let peer = peer?.ip().to_canonical();
-    if !settings.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+    if !is_trusted(peer?.ip(), &settings.trusted_proxies) {
         return None;
     }
     let proto = only(headers, &PROTO).filter(|proto| matches!(*proto, "http" | "https"))?;

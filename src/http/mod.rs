@@ -6,6 +6,7 @@ mod authenticate;
 mod authorization;
 mod body;
 mod browsers;
+mod client_address;
 mod compatibility;
 mod connection;
 mod dialect;

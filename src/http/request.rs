@@ -1,17 +1,20 @@
 //! What every request gets: an id, a span for its log lines, and headers on its answer.
 
-use std::{cell::Cell, time::Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use actix_http::Request;
 use actix_web::{
     HttpMessage,
     dev::Response,
     http::{
-        ConnectionType,
+        ConnectionType, Method,
         header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
     },
 };
-use tracing::Span;
+use tracing::{Span, field::Empty};
 use uuid::{Builder, Uuid};
 
 use super::{AUTH, stopping::Stopping};
@@ -92,7 +95,14 @@ impl Identified {
         let id = RequestId::read(request.headers(), || service.request_id());
         request.extensions_mut().insert(id.clone());
         // The path and query stay out: people put secrets there. The route's pattern is enough to find a line by.
-        let span = tracing::info_span!("request", request.id = id.as_str(), http.method = %request.method());
+        let span = tracing::info_span!(
+            "request",
+            request.id = id.as_str(),
+            http.method = name_of(request.method()),
+            client.address = Empty,
+            caller.token = Empty,
+            caller.project = Empty,
+        );
         Self::now(id, span)
     }
 
@@ -132,7 +142,7 @@ impl Identified {
                 tracing::debug!(
                     http.route = route,
                     http.status = response.status().as_u16(),
-                    duration_ms = began.elapsed().as_secs_f64() * 1000.0,
+                    duration_ms = to_millis(began.elapsed()),
                     "answered"
                 );
             });
@@ -150,6 +160,28 @@ impl Identified {
     }
 }
 
+/// A method by its name, where it is one that people use; every other may be of any length, and somebody's secret.
+/// OpenTelemetry's conventions for HTTP call it so.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::CONNECT => "CONNECT",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::PATCH => "PATCH",
+        _ => "_OTHER",
+    }
+}
+
+/// Milliseconds with three decimals at most.
+fn to_millis(span: Duration) -> f64 {
+    u32::try_from(span.as_micros()).map_or(f64::INFINITY, f64::from) / 1000.0
+}
+
 #[cfg(test)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -164,6 +196,19 @@ mod tests {
         assert!(!is_harmless(b"a\"b"));
         assert!(!is_harmless(&[b'a'; 129]));
         assert!(!is_harmless("ä".as_bytes()));
+    }
+
+    #[test]
+    fn only_methods_that_people_use_are_named() {
+        assert_eq!(name_of(&Method::PATCH), "PATCH");
+        assert_eq!(name_of(&Method::from_bytes(b"PTSECRET").unwrap()), "_OTHER");
+    }
+
+    #[test]
+    fn a_duration_has_three_decimals_at_most() {
+        for (nanos, shown) in [(8_219_658, "8.219"), (1_000_000, "1"), (999, "0"), (61_000_000_000, "61000")] {
+            assert_eq!(to_millis(Duration::from_nanos(nanos)).to_string(), shown);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::{
-    domain::{Issued, Name, Project},
+    domain::{Actor, Issued, Name, Project},
     error::Error,
     store::TokenRows,
 };
@@ -45,7 +45,12 @@ impl Service {
         let rows = TokenRows { token: &first.token.token, secret: &first.stored };
         let made = self.store.bootstrap(&first.project, rows).await?;
         if made {
-            tracing::info!(project.id = %first.project.id, token.id = %first.token.token.id, "first project created");
+            tracing::info!(
+                project.id = %first.project.id,
+                token.id = %first.token.token.id,
+                caller = %Actor::Operator,
+                "first project created"
+            );
         }
         Ok(made)
     }

@@ -51,7 +51,13 @@ impl Service {
             let inserted = self.store.insert_token(reach.actor, rows, self.limits.tokens_per_project).await;
             match self.settled(Subject::Project(project), inserted).await {
                 Ok(()) => {
-                    tracing::info!(token.id = %issued.token.id, project.id = %project, "token issued");
+                    tracing::info!(
+                        token.id = %issued.token.id,
+                        project.id = %project,
+                        caller = %reach.actor,
+                        permissions = issued.token.permissions.to_stored(),
+                        "token issued"
+                    );
                     return Ok(issued);
                 }
                 Err(Error::SelectorTaken) => {}

@@ -17,6 +17,7 @@ mod reach;
 mod renew;
 mod revoke;
 mod seal;
+mod tally;
 mod update;
 mod verify;
 
@@ -31,6 +32,7 @@ pub use projects::CreatedProject;
 pub use proof::ProofKeys;
 pub use reach::Caller;
 pub use seal::Sealer;
+pub use tally::{Outage, Refusal};
 use tokio::{runtime::Handle, sync::Semaphore};
 use uuid::Uuid;
 
@@ -57,6 +59,7 @@ pub struct Service {
     flights: flights::Flights,
     proofs: ProofKeys,
     renewals: renew::Renewals,
+    tally: tally::Tally,
     /// Permits for changes, which go on when their client has gone.
     changing: Arc<Semaphore>,
     /// Where they do.
@@ -95,6 +98,7 @@ impl Service {
             flights: flights::Flights::new(hasher.clone()),
             renewals: renew::Renewals::start(store.clone(), hasher.clone(), proofs.clone()),
             proofs,
+            tally: tally::Tally::new(),
             changing: Arc::new(Semaphore::new(change::AT_ONCE)),
             runtime: Handle::current(),
             store,

@@ -39,7 +39,12 @@ impl Service {
         let first = if with_token { Some(self.first_token(project.id).await?) } else { None };
         let rows = first.as_ref().map(|(issued, secret)| TokenRows { token: &issued.token, secret });
         self.store.create_project(Actor::Operator, &project, rows, None, self.limits.subprojects_per_project).await?;
-        tracing::info!(project.id = %project.id, "project created");
+        tracing::info!(
+            project.id = %project.id,
+            token.id = first.as_ref().map(|(issued, _)| tracing::field::display(issued.token.id)),
+            caller = %Actor::Operator,
+            "project created"
+        );
         Ok(CreatedProject { project, token: first.map(|(issued, _)| issued) })
     }
 
@@ -65,7 +70,7 @@ impl Service {
         let project = new.into_project(self.entropy.uuid().into(), parent, self.clock.now());
         let (key, sealed) = self.signing_key(project.id)?;
         self.store.create_project(actor, &project, None, Some(&sealed), self.limits.subprojects_per_project).await?;
-        tracing::info!(project.id = %project.id, "project created");
+        tracing::info!(project.id = %project.id, project.parent = %parent, caller = %actor, "project created");
         Ok((project, key))
     }
 
@@ -86,7 +91,7 @@ impl Service {
         let updated = self.store.update_project(reach, change, self.clock.now()).await;
         let project = self.settled(Subject::Project(reach.project), updated).await?;
         if !change.is_empty() {
-            tracing::info!(project.id = %project.id, "project updated");
+            tracing::info!(project.id = %project.id, caller = %reach.actor, "project updated");
         }
         Ok(project)
     }
@@ -99,7 +104,7 @@ impl Service {
         let (key, sealed) = self.signing_key(reach.project)?;
         let replaced = self.store.replace_signing_key(reach, &sealed, self.clock.now()).await;
         let project = self.settled(Subject::Project(reach.project), replaced).await?;
-        tracing::info!(project.id = %project.id, "signing key rotated");
+        tracing::info!(project.id = %project.id, caller = %reach.actor, "signing key rotated");
         Ok((project, key))
     }
 
@@ -122,10 +127,13 @@ impl Service {
     /// [`Error::HasSubprojects`], and as [`Service::update_project`].
     pub async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
         let store = self.store.clone();
-        let write = async move { store.delete_project(reach).await };
-        let tokens = self.change(Subject::Project(reach.project), write).await?;
-        tracing::info!(project.id = %reach.project, tokens, "project deleted");
-        Ok(tokens)
+        // Logged by the write, which goes on when its client has gone.
+        let write = async move {
+            let tokens = store.delete_project(reach).await?;
+            tracing::info!(project.id = %reach.project, tokens, caller = %reach.actor, "project deleted");
+            Ok(tokens)
+        };
+        self.change(Subject::Project(reach.project), write).await
     }
 
     fn signing_key(&self, project: ProjectId) -> Result<(SigningKey, Vec<u8>), Error> {

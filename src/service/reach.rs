@@ -1,6 +1,6 @@
 //! We find out how far someone reaches: from a credential to a caller, from a caller to a project of its tree.
 
-use super::{Grant, Service, Subject};
+use super::{Grant, Refusal, Service, Subject};
 use crate::{
     domain::{Actor, Credential, Needed, ProjectId, Reach, Token, TokenId},
     error::Error,
@@ -62,6 +62,7 @@ impl Service {
     ) -> Result<Caller, Error> {
         let grant = self.verify(credential).await?;
         if !permissions.iter().any(|permission| self.may(&grant, permission)) {
+            self.count_refusal(Refusal::MissingPermission);
             let permission = permissions.first().copied().unwrap_or_default().to_owned();
             return Err(Error::PermissionMissing { permission });
         }

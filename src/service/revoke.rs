@@ -14,8 +14,12 @@ impl Service {
     /// caller has died or lost its permission since it was let in.
     pub async fn revoke(&self, reach: Reach, id: TokenId) -> Result<(), Error> {
         let store = self.store.clone();
-        self.change(Subject::Token(id), async move { store.delete_token(reach, id).await }).await?;
-        tracing::info!(token.id = %id, project.id = %reach.project, "token revoked");
-        Ok(())
+        // Logged by the write, which goes on when its client has gone.
+        let write = async move {
+            store.delete_token(reach, id).await?;
+            tracing::info!(token.id = %id, project.id = %reach.project, caller = %reach.actor, "token revoked");
+            Ok(())
+        };
+        self.change(Subject::Token(id), write).await
     }
 }

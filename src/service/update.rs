@@ -2,8 +2,9 @@
 
 use super::{Service, grants::Subject};
 use crate::{
-    domain::{Reach, Token, TokenChange, TokenId},
+    domain::{Permissions, Reach, Token, TokenChange, TokenId},
     error::Error,
+    store::Updated,
 };
 
 impl Service {
@@ -14,11 +15,21 @@ impl Service {
     /// caller has died or lost its permission since it was let in.
     pub async fn update_token(&self, reach: Reach, id: TokenId, change: &TokenChange) -> Result<Token, Error> {
         let (store, wanted, now) = (self.store.clone(), change.clone(), self.clock.now());
-        let write = async move { store.update_token(reach, id, &wanted, now).await };
-        let token = self.change(Subject::Token(id), write).await?;
-        if !change.is_empty() {
-            tracing::info!(token.id = %id, project.id = %token.project, "token updated");
-        }
-        Ok(token)
+        // Logged by the write, which goes on when its client has gone.
+        let write = async move {
+            let Updated { token, before } = store.update_token(reach, id, &wanted, now).await?;
+            if !wanted.is_empty() {
+                tracing::info!(
+                    token.id = %id,
+                    project.id = %token.project,
+                    caller = %reach.actor,
+                    permissions.before = before.as_ref().map(Permissions::to_stored),
+                    permissions.after = before.as_ref().map(|_| token.permissions.to_stored()),
+                    "token updated"
+                );
+            }
+            Ok(token)
+        };
+        self.change(Subject::Token(id), write).await
     }
 }

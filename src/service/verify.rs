@@ -5,6 +5,7 @@ use super::{
     Service,
     grants::{Found, Fresh, Grant, Granted},
     proof::Judgement,
+    tally::Refusal,
 };
 use crate::{
     domain::{Credential, Secret},
@@ -12,20 +13,52 @@ use crate::{
     store::Holder,
 };
 
+/// Why a credential proves nothing.
+pub(super) enum Unproven {
+    /// It is wrong.
+    Refused(Refusal),
+    /// Nobody can tell.
+    Unknown(Error),
+}
+
+impl From<Error> for Unproven {
+    fn from(error: Error) -> Self {
+        Self::Unknown(error)
+    }
+}
+
+impl From<Refusal> for Unproven {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl Service {
     /// Proves a credential: the secret is one that is stored, and belongs to the project that the credential names, if
-    /// it names one.
+    /// it names one. Those that are wrong are counted.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] whatever is wrong with it; [`Error::Overloaded`], [`Error::StoreAway`] and
     /// [`Error::Internal`] where nobody can tell.
     pub async fn verify(&self, credential: &Credential) -> Result<Granted, Error> {
+        self.prove(credential).await.map_err(|unproven| match unproven {
+            Unproven::Refused(refusal) => {
+                self.count_refusal(refusal);
+                Error::Unauthenticated
+            }
+            Unproven::Unknown(error) => error,
+        })
+    }
+
+    /// The same, which counts nothing.
+    pub(super) async fn prove(&self, credential: &Credential) -> Result<Granted, Unproven> {
         let secret = &credential.secret;
         let selector = secret.selector();
         let digest = self.digests.of_secret(secret);
         let proven = match self.grants.find(selector, &digest) {
-            Found::Granted(granted) => return granted.to(credential),
-            Found::Wrong => return Err(Error::Unauthenticated),
+            Found::Granted(granted) if credential.names(granted.project) => return Ok(granted),
+            Found::Granted(_) => return Err(Refusal::WrongProject.into()),
+            Found::Wrong => return Err(Refusal::WrongSecret.into()),
             Found::Proven(proven) => Some(proven),
             Found::Nothing => None,
         };
@@ -36,16 +69,16 @@ impl Service {
             if proven.is_some() {
                 self.grants.forget(selector);
             }
-            return Err(Error::Unauthenticated);
+            return Err(Refusal::UnknownToken.into());
         };
         // It is cheap and comes before argon2; what failed cannot be told from the answer.
         if !credential.names(holder.project) {
-            return Err(Error::Unauthenticated);
+            return Err(Refusal::WrongProject.into());
         }
         let hash = self.digests.of_hash(&holder.hash);
         let proven = proven.filter(|proven| proven.holds_for(holder.secret, hash));
         if proven.is_none() && !self.proves(secret, &holder).await? {
-            return Err(Error::Unauthenticated);
+            return Err(Refusal::WrongSecret.into());
         }
         let grant = Grant {
             project: holder.project,

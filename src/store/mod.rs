@@ -73,6 +73,15 @@ pub struct TokenRows<'a> {
     pub secret: &'a StoredSecret,
 }
 
+/// A token that was updated.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    /// The token as it is now.
+    pub token: Token,
+    /// What it could do before, where the change named permissions.
+    pub before: Option<Permissions>,
+}
+
 /// What a project has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holdings {
@@ -187,7 +196,7 @@ pub trait Tokens: Send + Sync {
         id: TokenId,
         change: &TokenChange,
         now: Timestamp,
-    ) -> Result<Token, Error>;
+    ) -> Result<Updated, Error>;
 
     /// Deletes a token within reach, and its secrets.
     ///

@@ -18,6 +18,7 @@ mod crash;
 mod docs;
 mod http;
 mod in_code;
+mod logs;
 mod process;
 mod proxies;
 mod quickstart;

@@ -21,7 +21,10 @@ pub(super) use oauth::{Body as OauthError, oauth};
 pub(super) use plain::{Body as ErrorBody, Entry as ValidationEntry, Failed, plain};
 
 use super::{COMPATIBILITY, COMPATIBILITY_OF_SDKS, Settings, browsers::is_below, request::RequestId};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    service::{Outage, Service},
+};
 
 /// How a client is told to prove itself (RFC 7617).
 pub(super) const CHALLENGE: &str = "Basic realm=\"tokensmith\", charset=\"UTF-8\"";
@@ -69,8 +72,14 @@ fn render<B: MessageBody>(
 }
 
 /// Says, in the dialect of its path, why a request gets no further than the door.
-pub(super) fn refused(error: &Error, path: &str, request_id: &RequestId, settings: &Settings) -> HttpResponse {
-    log(error);
+pub(super) fn refused(
+    error: &Error,
+    path: &str,
+    request_id: &RequestId,
+    settings: &Settings,
+    service: &Service,
+) -> HttpResponse {
+    log(error, service);
     let context = Context { request_id: request_id.as_str(), public_url: &settings.public_url };
     if COMPATIBILITY_BASES.iter().any(|base| is_below(path, base)) {
         compatibility::answer(error, &context)
@@ -90,7 +99,8 @@ fn finish(
     request: &HttpRequest,
     say: impl FnOnce(&Error, &Context<'_>) -> HttpResponse,
 ) -> HttpResponse {
-    log(error);
+    let service = request.app_data::<Data<Service>>().expect("the server puts it into every app");
+    log(error, service);
     let settings = request.app_data::<Data<Settings>>().expect("the server puts it into every app");
     let extensions = request.extensions();
     let context = Context {
@@ -111,13 +121,21 @@ fn finish(
 }
 
 /// The one place where a failure is logged, but for those of `/auth`, which has no dialect. What a client did wrong is its own business, and what it sent stays out
-/// of the log: people put secrets into every field.
-pub(super) fn log(error: &Error) {
+/// of the log: people put secrets into every field. During an outage one line a second is enough, with the number of the others.
+pub(super) fn log(error: &Error, service: &Service) {
     match error {
         Error::Internal(cause) | Error::OutcomeUnknown(cause) => tracing::error!(%cause, "{error}"),
-        Error::StoreAway(cause) => tracing::error!(%cause, "the database cannot be reached"),
+        Error::StoreAway(cause) => {
+            if let Some(left_out) = service.may_log(Outage::Away) {
+                tracing::error!(%cause, suppressed = or_none(left_out), "the database cannot be reached");
+            }
+        }
         Error::SelectorTaken => tracing::error!("{error}"),
-        Error::Overloaded => tracing::warn!("{error}"),
+        Error::Overloaded => {
+            if let Some(left_out) = service.may_log(Outage::Overload) {
+                tracing::warn!(suppressed = or_none(left_out), "{error}");
+            }
+        }
         Error::Invalid(faults) => {
             let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
             tracing::debug!(?fields, "refused: fields are not valid");
@@ -141,4 +159,9 @@ pub(super) fn log(error: &Error) {
         | Error::Stopping
         | Error::HasSubprojects { .. } => tracing::debug!("refused: {error}"),
     }
+}
+
+/// What is not worth a field where it is none.
+fn or_none(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
 }

@@ -30,6 +30,7 @@ use crate::{
     domain::{Credential, Fields, INTROSPECTION, MANAGEMENT},
     error::Error,
     http::{
+        authenticate::name_in_log,
         authorization,
         body::{Body, is_form},
     },
@@ -106,13 +107,15 @@ async fn prove(service: &Service, credential: &Credential) -> Result<Caller, Err
 async fn identify(request: &mut ServiceRequest) -> Result<Client, Error> {
     let service = request.app_data::<Data<Service>>().expect("the server puts it into every app").clone();
     if !may_be_in_the_form(request) {
-        let credential = by_header(request.headers()).ok_or(Error::Unauthenticated)?;
-        prove(&service, &credential).await?;
+        let credential = by_header(request.headers()).ok_or_else(|| service.refuse_without_credentials())?;
+        name_in_log(&prove(&service, &credential).await?, request.request());
         return Ok(Client::ByHeader(credential));
     }
     let fields = request.extract::<Body>().await?.form(&FIELDS).await?;
-    let credential = by_form(&fields).ok_or(Error::Unauthenticated)?;
-    Ok(Client::ByForm(prove(&service, &credential).await?, fields))
+    let credential = by_form(&fields).ok_or_else(|| service.refuse_without_credentials())?;
+    let caller = prove(&service, &credential).await?;
+    name_in_log(&caller, request.request());
+    Ok(Client::ByForm(caller, fields))
 }
 
 fn may_be_in_the_form(request: &ServiceRequest) -> bool {

@@ -30,8 +30,7 @@ pub use watch::Watch;
 use super::digest::Digest;
 use crate::{
     clock::Timestamp,
-    domain::{Actor, Credential, PermissionSet, ProjectId, SecretId, Selector, TokenId},
-    error::Error,
+    domain::{Actor, PermissionSet, ProjectId, SecretId, Selector, TokenId},
 };
 
 /// What a proven credential stands for, as the store held it when it was last read.
@@ -63,13 +62,6 @@ impl Grant {
 /// A grant that was proven a moment ago. Cloning one is cheap.
 #[derive(Clone)]
 pub struct Granted(Arc<Entry>);
-
-impl Granted {
-    /// The grant, if it is of the project that the credential names.
-    pub(super) fn to(self, credential: &Credential) -> Result<Self, Error> {
-        if credential.names(self.project) { Ok(self) } else { Err(Error::Unauthenticated) }
-    }
-}
 
 impl Deref for Granted {
     type Target = Grant;

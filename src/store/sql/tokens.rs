@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Token, TokenChange, TokenId},
     error::Error,
-    store::{TokenRows, Tokens},
+    store::{TokenRows, Tokens, Updated},
 };
 
 macro_rules! tokens {
@@ -39,7 +39,7 @@ macro_rules! tokens {
                 id: TokenId,
                 change: &TokenChange,
                 now: Timestamp,
-            ) -> Result<Token, Error> {
+            ) -> Result<Updated, Error> {
                 write!(self, |tx| {
                     let project = Self::find_owner(tx, reach.project, id).await?;
                     if let Some(project) = project {
@@ -49,6 +49,17 @@ macro_rules! tokens {
                             .await?;
                     }
                     self.assert_alive(tx, reach.actor).await?;
+                    // Under the project's lock, so that nobody changes them meanwhile.
+                    let before: Option<String> = match change.permissions {
+                        None => None,
+                        Some(_) => {
+                            sqlx::query_scalar("select permissions from tokens where id = $1 and project_id = $2")
+                                .bind(id.as_uuid())
+                                .bind(project)
+                                .fetch_optional(&mut *tx)
+                                .await?
+                        }
+                    };
                     if project.is_some() && !change.is_empty() {
                         // coalesce reads the row as it is under this statement's own lock: what was not sent is
                         // what another may have written a moment ago, never what was read earlier.
@@ -75,7 +86,8 @@ macro_rules! tokens {
                     .bind(project)
                     .fetch_optional(&mut *tx)
                     .await?;
-                    record.ok_or(Error::TokenNotFound)?.into_token(&self.catalogue)?
+                    let token = record.ok_or(Error::TokenNotFound)?.into_token(&self.catalogue)?;
+                    Updated { token, before: before.map(|before| self.catalogue.recall(&before)) }
                 })
             }
 

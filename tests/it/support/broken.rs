@@ -16,7 +16,10 @@ use tokensmith::{
         TokenChange, TokenId,
     },
     error::Error,
-    store::{Holder, Holdings, MadeProof, Mark, Operator, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens},
+    store::{
+        Holder, Holdings, MadeProof, Mark, Operator, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens,
+        Updated,
+    },
 };
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -235,7 +238,7 @@ impl Tokens for BrokenStore {
         id: TokenId,
         change: &TokenChange,
         now: Timestamp,
-    ) -> Result<Token, Error> {
+    ) -> Result<Updated, Error> {
         self.write(self.inner.update_token(reach, id, change, now)).await
     }
 
