@@ -236,20 +236,25 @@ async fn a_go_api_checks_its_tokens(#[values(Backend::Sqlite, Backend::Postgres)
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_questions_are_answered_as_it_says(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+async fn the_pages_commands_answer_as_it_says(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let operator = Operator::migrated(backend).await;
     let project = operator.project("Ours");
-    let secrets = ["calling", "fax"].map(|permission| issue(&operator, &project, permission).1.replace("Bearer ", ""));
     let server = operator.serve();
     let directory = TempDir::new().unwrap();
     let asked = Program::start(axum(directory.path()), &directory, &[("AUTH_URL", &server.url("/auth"))]);
     let script: String = PAGE.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
     let expected: Vec<&str> = script.lines().filter_map(|line| Some(line.rsplit_once("# ")?.1)).collect();
 
+    let tokensmith = operator.command(&[]);
+    let folder = Path::new(tokensmith.get_program()).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut bash = Command::new(program("bash", "bash"));
     bash.args(["-euo", "pipefail", "-c", &script.replace("http://127.0.0.1:3000/calls", &asked.url)])
-        .env("no_proxy", "*")
-        .envs([("CALLING", &secrets[0]), ("FAX", &secrets[1])]);
+        .envs(tokensmith.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .current_dir(tokensmith.get_current_dir().unwrap())
+        .env("PROJECT_ID", project.id.to_string())
+        .env("PATH", path)
+        .env("no_proxy", "*");
     let said = run_within(PATIENCE, &mut bash, b"").done();
 
     let (body, statuses) = said.split_once('}').unwrap();
