@@ -48,3 +48,38 @@ fn the_configurations_manual_is_made_from_the_defaults() {
     let kept = fs::read_to_string(&path).unwrap_or_default();
     assert!(kept == made, "docs/configuration.md is not made from config/default.toml: see its first line");
 }
+
+/// The codes of SignalWire's published lists and documents that mean the same here.
+const PUBLISHED: [&str; 17] = [
+    "10003",
+    "10004",
+    "20002",
+    "20003",
+    "20404",
+    "20429",
+    "20504",
+    "54453",
+    "54454",
+    "missing_required_parameter",
+    "invalid_parameter",
+    "invalid_auth_token_permissions",
+    "invalid_subproject_id",
+    "page_token_is_invalid",
+    "page_token_required",
+    "nested_subprojects_not_allowed",
+    "only_subprojects_can_be_deleted",
+];
+
+#[test]
+fn a_code_that_signalwire_does_not_have_is_listed() {
+    let page = include_str!("../../src/http/docs/page.html");
+    let listed = include_str!("../../docs/signalwire.md");
+
+    let codes: Vec<&str> = page.split("<dt id=\"error-").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+
+    assert!(codes.len() > 20, "{codes:?}");
+    for code in codes.iter().filter(|code| !PUBLISHED.contains(code)) {
+        let row = |code: &str| listed.contains(&format!("\n| {code} |")) || listed.contains(&format!("\n| `{code}` |"));
+        assert!(row(code), "docs/signalwire.md does not list {code}");
+    }
+}
