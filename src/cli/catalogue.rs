@@ -4,7 +4,7 @@
 //! `serve` writes its own list at each start; the last start wins, and warns where the list was another. A command takes
 //! the list from there. Where its own configuration sets another one, it refuses to judge permissions, and does the rest.
 
-use super::Failure;
+use super::{Failure, store};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
@@ -13,11 +13,28 @@ use crate::{
     store::Store,
 };
 
-/// Writes the list of this server to the database.
-pub(super) async fn keep(config: &Config, store: &dyn Store) -> Result<(), Failure> {
-    let ours = &config.permissions.catalogue;
-    let before = store.replace_catalogue(&ours.to_stored(), SystemClock.now()).await?;
-    if let Some(theirs) = before.as_deref().and_then(Catalogue::from_stored)
+/// Writes the list of this server to the database, where that has another one. On connections of its own, which are closed
+/// before the server opens others: SQLite would hand the file on to those as it was opened here, for writing, whatever its
+/// mode is by then.
+pub(super) async fn keep(config: &Config) -> Result<(), Failure> {
+    let store = store::open_store(config).await?;
+    let before = replace(&config.permissions.catalogue, &*store).await;
+    store.close().await;
+    warn_of_another(before?.as_deref(), &config.permissions.catalogue);
+    Ok(())
+}
+
+/// Returns the list that stood there.
+async fn replace(ours: &Catalogue, store: &dyn Store) -> Result<Option<String>, Error> {
+    let kept = store.find_catalogue().await?;
+    if kept.as_deref() == Some(&ours.to_stored()) {
+        return Ok(kept);
+    }
+    store.replace_catalogue(&ours.to_stored(), SystemClock.now()).await
+}
+
+fn warn_of_another(before: Option<&str>, ours: &Catalogue) {
+    if let Some(theirs) = before.and_then(Catalogue::from_stored)
         && !theirs.knows_the_same_as(ours)
     {
         tracing::warn!(
@@ -27,7 +44,6 @@ pub(super) async fn keep(config: &Config, store: &dyn Store) -> Result<(), Failu
              permissions that it does not list: give all servers on one database the same list"
         );
     }
-    Ok(())
 }
 
 /// The list by which a command judges permissions.

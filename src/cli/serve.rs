@@ -94,9 +94,9 @@ async fn start(first_name: Option<Name>, config: &Config) -> Result<Started, Fai
     for migration in store::bring_up(config).await? {
         tracing::info!(%migration, "migration applied");
     }
+    catalogue::keep(config).await?;
     let store = store::open_store(config).await?;
     store::warn_of_open_modes(config);
-    catalogue::keep(config, &*store).await?;
     let keys = keys::provide(config, &*store).await?;
     let service = Arc::new(store::service(config, store.clone(), &keys)?);
     // Before anything is made that could not be used: the address may be taken.

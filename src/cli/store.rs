@@ -36,20 +36,25 @@ pub(super) async fn migrate(config: &Config) -> Result<ExitCode, Failure> {
 /// Makes what is missing and migrates it. Returns the migrations applied.
 pub(super) async fn bring_up(config: &Config) -> Result<Vec<String>, Failure> {
     let url = &config.database.url;
+    let mut made = None;
     let applied = match url {
         DatabaseUrl::Sqlite(path) => {
-            make_file(path, url.is_default())?;
+            if !path.exists() {
+                make_file(path, url.is_default())?;
+                made = Some(path);
+            }
             migrations::sqlite(path).await
         }
         DatabaseUrl::Postgres(options) => migrations::postgres(options).await,
     };
-    applied.map_err(|error| Failure::Refused(format!("cannot migrate {url}: {}", explained(&error))))
+    let applied = applied.map_err(|error| Failure::Refused(format!("cannot migrate {url}: {}", explained(&error))))?;
+    if let Some(path) = made {
+        tracing::info!(path = %whole(path).display(), "database file created");
+    }
+    Ok(applied)
 }
 
 fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
-    if path.exists() {
-        return Ok(());
-    }
     let cannot_create = |what: &str, path: &Path, error: &std::io::Error| {
         let remedy = match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -74,9 +79,7 @@ fn make_file(path: &Path, is_default: bool) -> Result<(), Failure> {
             .create(directory)
             .map_err(|error| cannot_create("directory", directory, &error))?;
     }
-    sqlite::create(path).map_err(|error| cannot_create("database", path, &error))?;
-    tracing::info!(path = %whole(path).display(), "database file created");
-    Ok(())
+    sqlite::create(path).map_err(|error| cannot_create("database", path, &error))
 }
 
 /// What a command is going to do with the store.
