@@ -16,6 +16,7 @@ mod error;
 mod health;
 mod introspect;
 mod links;
+mod listed;
 mod mislabelled;
 pub mod openapi;
 mod paging;

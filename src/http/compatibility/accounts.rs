@@ -18,6 +18,7 @@ use crate::{
         Settings,
         body::Body,
         dialect::Flat,
+        listed::listed,
         openapi::{CompatibilityBodyErrors, CompatibilityErrors},
         paging::{self, Paging, Query},
         path::AtProject,
@@ -197,7 +198,7 @@ pub(in crate::http) async fn list(
     caller: Caller,
     Base(base): Base,
     request: HttpRequest,
-) -> Result<Json<AccountPage>, Error> {
+) -> Result<HttpResponse, Error> {
     let query = Query::lenient(&request, &QUERY)?;
     let project = caller.project();
     let list = List { endpoint: "Accounts", caller: project, project, name: None };
@@ -205,15 +206,16 @@ pub(in crate::http) async fn list(
     let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
     let queries = paging.queries(&page);
     let uri = |query: String| format!("{base}/Accounts?{query}");
-    Ok(Json(AccountPage {
+    let account_page = AccountPage {
         uri: uri(queries.this),
         first_page_uri: uri(queries.first),
         next_page_uri: queries.next.map(uri),
         previous_page_uri: queries.previous.map(uri),
         page: paging.number,
         page_size: paging.size,
-        accounts: page.rows.iter().map(|project| AccountBody::new(base, &settings, project, None)).collect(),
-    }))
+        accounts: Vec::new(),
+    };
+    Ok(listed(&account_page, page.rows, move |project| AccountBody::new(base, &settings, project, None)))
 }
 
 /// Create a subproject of the caller's account.

@@ -19,6 +19,7 @@ use crate::{
         Settings,
         body::Body,
         links::Base,
+        listed::listed,
         openapi::{RestBodyErrors, RestErrors},
         paging::{self, Paging, Query},
         path::AtProject,
@@ -167,17 +168,15 @@ pub(in crate::http) async fn list(
     caller: Caller,
     Base(base): Base,
     request: HttpRequest,
-) -> Result<Json<ProjectPage>, Error> {
+) -> Result<HttpResponse, Error> {
     let query = Query::strict(&request, &QUERY)?;
     let project = caller.project();
     let list = List { endpoint: "projects", caller: project, project, name: None };
     let paging = Paging::judge(&query, paging::REST, list, Vec::new())?;
     let page = service.list_tree(&caller, paging.name(), paging.position, paging.size).await?;
     let links = Links::new(&base, PATH, paging.queries(&page));
-    Ok(Json(ProjectPage {
-        links,
-        data: page.rows.iter().map(|project| ProjectBody::new(&settings, project, None)).collect(),
-    }))
+    let project_page = ProjectPage { links, data: Vec::new() };
+    Ok(listed(&project_page, page.rows, move |project| ProjectBody::new(&settings, project, None)))
 }
 
 /// Create a subproject of the caller's project.

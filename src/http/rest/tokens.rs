@@ -17,6 +17,7 @@ use crate::{
     http::{
         body::Body,
         links::Base,
+        listed::listed,
         openapi::{RestBodyErrors, RestErrors},
         paging::{self, Paging, Query},
         path::AtToken,
@@ -193,7 +194,7 @@ pub(in crate::http) async fn list(
     caller: Caller,
     Base(base): Base,
     request: HttpRequest,
-) -> Result<Json<TokenPage>, Error> {
+) -> Result<HttpResponse, Error> {
     let query = Query::strict(&request, &QUERY)?;
     let mut faults = Vec::new();
     let subproject = query.fields.subproject().unwrap_or_else(|problem| {
@@ -209,7 +210,7 @@ pub(in crate::http) async fn list(
     let reach = service.reach_subproject(&caller, subproject).await?;
     let page = service.list_tokens(reach, paging.name(), paging.position, paging.size).await?;
     let links = Links::new(&base, PATH, paging.queries(&page));
-    Ok(Json(TokenPage { links, data: page.rows.iter().map(|token| TokenBody::new(token, None)).collect() }))
+    Ok(listed(&TokenPage { links, data: Vec::new() }, page.rows, |token| TokenBody::new(token, None)))
 }
 
 /// Show a token.
