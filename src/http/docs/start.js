@@ -9,13 +9,19 @@ const BasicFirst = ({ React }) => ({
   wrapComponents: {
     auths: (Auths) => (props) => {
       React.useEffect(() => {
-        const name = document.getElementById('auth_username');
+        const name = document.getElementById('auth-basic-username');
         if (name) name.focus();
       }, []);
       return React.createElement(Auths, props);
     },
   },
 });
+
+// The links of error messages name a code below the calls. Swagger UI moves it down, and takes the name for one of its own.
+const asked = location.hash;
+const showCode = () => {
+  if (asked.startsWith('#error-')) requestAnimationFrame(() => location.replace(asked));
+};
 
 SwaggerUIBundle({
   url: 'openapi.json',
@@ -24,4 +30,5 @@ SwaggerUIBundle({
   validatorUrl: null,
   requestInterceptor: asScript,
   plugins: [BasicFirst],
+  onComplete: showCode,
 });

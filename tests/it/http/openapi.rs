@@ -204,6 +204,11 @@ async fn a_pages_script_gets_no_basic_challenge(#[values(Backend::Sqlite, Backen
     let script = Answer::to(app.request(Method::GET, &format!("/{start}"))).await.text;
     assert!(script.contains("request.headers['X-Requested-With'] = 'XMLHttpRequest'"), "{script}");
     assert!(script.contains("requestInterceptor"), "{script}");
+    // The field that gets the cursor is one that Swagger UI has.
+    let bundle = page.split('"').find(|part| part.starts_with("docs/swagger-ui-bundle.")).unwrap().to_owned();
+    let bundle = Answer::to(app.request(Method::GET, &format!("/{bundle}"))).await.text;
+    let field = script.split("getElementById('").nth(1).unwrap().split('\'').next().unwrap();
+    assert!(bundle.contains(&format!("\"{field}\"")), "Swagger UI has no field {field}");
 
     for path in ["/api/projects", "/2010-04-01/Accounts", "/api/laml/2010-04-01/Accounts", "/oauth/introspect", "/auth"]
     {
