@@ -14,3 +14,4 @@ pub mod http;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+mod turns;

@@ -16,7 +16,7 @@ use base64::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, QueryBuilder, SqliteConnection, postgres::PgConnectOptions};
 use tokensmith::{
-    domain::{Proof, Secret, SecretId},
+    domain::{Proof, Secret, SecretId, Tenant},
     entropy::{Entropy, SystemEntropy},
     service::{Cost, Hasher, Key, Keys, ProofKeys},
     store::{migrate, sqlite},
@@ -97,7 +97,7 @@ pub async fn unproven(database: &str, directory: &Path, name: &str, tokens: usiz
             tokio::spawn(async move {
                 // The hasher gives up what waits too long; here nobody is in a hurry.
                 let hash = loop {
-                    if let Ok(hash) = hasher.hash(secret.reveal()).await {
+                    if let Ok(hash) = hasher.hash(Tenant::Operator, secret.reveal()).await {
                         break hash;
                     }
                 };

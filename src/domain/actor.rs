@@ -16,7 +16,19 @@ pub enum Actor {
         token: TokenId,
         /// The secret that it proved itself with.
         secret: SecretId,
+        /// The root of the token's tree.
+        root: ProjectId,
     },
+}
+
+/// Who shares the service with others: a root project with its subprojects, or the operator. Connections and argon2 are
+/// given to tenants in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tenant {
+    /// The command line, and what the service does of its own accord.
+    Operator,
+    /// A root project with its subprojects.
+    Root(ProjectId),
 }
 
 impl Actor {
@@ -25,6 +37,14 @@ impl Actor {
         match self {
             Self::Operator => None,
             Self::Token { token, .. } => Some(token),
+        }
+    }
+
+    /// Whose turn it is when this acts.
+    pub fn tenant(self) -> Tenant {
+        match self {
+            Self::Operator => Tenant::Operator,
+            Self::Token { root, .. } => Tenant::Root(root),
         }
     }
 }
@@ -46,4 +66,11 @@ pub struct Reach {
     pub actor: Actor,
     /// The project at hand. A root's reach takes in its subprojects.
     pub project: ProjectId,
+}
+
+impl Reach {
+    /// Whose turn it is when the actor acts there.
+    pub fn tenant(self) -> Tenant {
+        self.actor.tenant()
+    }
 }

@@ -16,7 +16,7 @@ mod secret;
 mod signing_key;
 mod token;
 
-pub use actor::{Actor, Reach};
+pub use actor::{Actor, Reach, Tenant};
 pub use credential::Credential;
 pub use fields::{Fields, Raw, Schema};
 pub use ids::{IdPrefix, ProjectId, SecretId, TokenId};

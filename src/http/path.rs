@@ -1,4 +1,4 @@
-//! What a path names, checked in the contract's order before a body is read: the ids' form, the caller's tree,
+//! What a path names, checked in the contract's order before a body is judged: the ids' form, the caller's tree,
 //! the token itself.
 
 use std::{
@@ -6,7 +6,12 @@ use std::{
     pin::Pin,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web::Data};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{Method, header::TRANSFER_ENCODING},
+    web::Data,
+};
 
 use crate::{
     domain::{ProjectId, Reach, TokenId},
@@ -19,9 +24,39 @@ type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 /// The caller at the project of the path.
 pub(super) struct AtProject(pub(super) Reach);
 
-/// The caller at the project of the path, or at its own where the path names none, with the id of a token that was
-/// there a moment ago.
+/// The caller at the project of the path, or at its own where the path names none, with the id of a token. Nobody has looked
+/// whether it is there: the read or write of it does.
 pub(super) struct AtToken(pub(super) Reach, pub(super) TokenId);
+
+/// The same, for a change that is in the body. A token that is not there comes before any fault of the body. To look for it
+/// before each change would make the change wait for others' lists; so it is looked for where the body has a fault.
+pub(super) struct ToChange {
+    pub(super) at: AtToken,
+    /// A body in chunks may break the connection, and an answer must then be ready at once.
+    was_seen: bool,
+}
+
+impl ToChange {
+    /// What was judged of the body.
+    ///
+    /// # Errors
+    /// [`Error::TokenNotFound`], or else the one of the body.
+    pub(super) async fn judged<T>(&self, service: &Service, judged: Result<T, Error>) -> Result<T, Error> {
+        if judged.is_err() && !self.was_seen {
+            self.at.look(service).await?;
+        }
+        judged
+    }
+}
+
+impl AtToken {
+    /// Whether it is there.
+    async fn look(&self, service: &Service) -> Result<(), Error> {
+        let Self(reach, id) = *self;
+        let found = service.find_token(reach, id).await;
+        service.settled(reach.tenant(), Subject::Token(id), found).await.map(|_| ())
+    }
+}
 
 impl FromRequest for AtProject {
     type Error = Error;
@@ -33,8 +68,9 @@ impl FromRequest for AtProject {
         let asks_to_change = asks_to_change(request);
         Box::pin(async move {
             let project = project.ok_or(Error::MalformedId)?;
-            let reach = service.reach(&caller.await?, project).await;
-            Ok(Self(settled(&service, asks_to_change, Subject::Project(project), reach).await?))
+            let caller = caller.await?;
+            let reach = service.reach(&caller, project).await;
+            Ok(Self(settled(&service, &caller, asks_to_change, Subject::Project(project), reach).await?))
         })
     }
 }
@@ -53,10 +89,26 @@ impl FromRequest for AtToken {
             let project = project.unwrap_or(Some(caller.project()));
             let (project, token) = project.zip(token).ok_or(Error::MalformedId)?;
             let reach = service.reach(&caller, project).await;
-            let reach = settled(&service, asks_to_change, Subject::Project(project), reach).await?;
-            let found = service.find_token(reach, token).await;
-            let found = settled(&service, asks_to_change, Subject::Token(token), found).await?;
-            Ok(Self(reach, found.id))
+            let reach = settled(&service, &caller, asks_to_change, Subject::Project(project), reach).await?;
+            Ok(Self(reach, token))
+        })
+    }
+}
+
+impl FromRequest for ToChange {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (service, _) = who(request, payload);
+        let at = AtToken::from_request(request, payload);
+        let is_in_chunks = request.headers().contains_key(TRANSFER_ENCODING);
+        Box::pin(async move {
+            let at = at.await?;
+            if is_in_chunks {
+                at.look(&service).await?;
+            }
+            Ok(Self { at, was_seen: is_in_chunks })
         })
     }
 }
@@ -64,11 +116,12 @@ impl FromRequest for AtToken {
 /// Where the request asks for a change, what that would have seen to: it is never reached where something is not there.
 async fn settled<T>(
     service: &Service,
+    caller: &Caller,
     asks_to_change: bool,
     subject: Subject,
     found: Result<T, Error>,
 ) -> Result<T, Error> {
-    if asks_to_change { service.settled(subject, found).await } else { found }
+    if asks_to_change { service.settled(caller.tenant(), subject, found).await } else { found }
 }
 
 fn asks_to_change(request: &HttpRequest) -> bool {

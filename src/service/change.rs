@@ -10,30 +10,42 @@ use super::{
     Service,
     grants::{Changes, Subject},
 };
-use crate::{error::Error, store::SETTLED_AFTER};
+use crate::{
+    domain::Tenant,
+    error::Error,
+    store::SETTLED_AFTER,
+    turns::{Bounds, Turns},
+};
 
-/// So many changes at once. Whoever comes then is told to come again, before anything is written.
-pub(super) const AT_ONCE: usize = 256;
+/// So many changes of one tenant may be under way: written, or waiting for their turn to be. More are told to come again,
+/// before anything is written.
+const OF_ONE_TENANT: usize = 1024;
+
+/// Room for changes, which go on when their client has gone.
+pub(super) fn room() -> Turns<Tenant> {
+    Turns::new(Bounds { at_once: usize::MAX, each: OF_ONE_TENANT, waiting: 0 })
+}
 
 impl Service {
-    /// Runs a write that changes a token or a project for those who verify.
+    /// Runs a write that changes a token or a project for those who verify, on behalf of a tenant.
     ///
     /// # Errors
-    /// Those of the write; [`Error::Overloaded`] where too many are under way.
+    /// Those of the write; [`Error::Overloaded`] where too many of the tenant are under way.
     pub(super) async fn change<T: Send + 'static>(
         &self,
+        tenant: Tenant,
         subject: Subject,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        // What has a permit goes on by itself when its client has gone, so it must not be without bound.
-        let permit = self.changing.clone().try_acquire_owned().map_err(|_| Error::Overloaded)?;
+        // It goes on by itself when its client has gone, so it must not be without bound.
+        let room = self.changing.try_take(tenant).map_err(|_| Error::Overloaded)?;
         let changing = Changing { changes: self.changes.clone(), subject, is_known: false };
         // By itself: a client that hangs up must not leave a commit behind that nobody applied.
         let work = async move {
             let mut changing = changing;
             let result = write.await;
             changing.is_known = !matches!(result, Err(Error::OutcomeUnknown(_)));
-            drop((changing, permit));
+            drop((changing, room));
             result
         };
         let task = self.runtime.spawn(work.in_current_span());
@@ -50,11 +62,11 @@ impl Service {
     ///
     /// # Errors
     /// What it was told already; those of the store.
-    pub async fn settled<T>(&self, subject: Subject, told: Result<T, Error>) -> Result<T, Error> {
+    pub async fn settled<T>(&self, tenant: Tenant, subject: Subject, told: Result<T, Error>) -> Result<T, Error> {
         if matches!(told, Err(Error::ProjectNotFound | Error::TokenNotFound)) {
             let is_gone = match subject {
-                Subject::Token(id) => self.store.find_any_token(id).await?.is_none(),
-                Subject::Project(id) => self.store.find_project(id).await?.is_none(),
+                Subject::Token(id) => self.store.find_any_token(tenant, id).await?.is_none(),
+                Subject::Project(id) => self.store.find_project(tenant, id).await?.is_none(),
             };
             // What is another tenant's stays in the cache; the wait is for all, and tells nobody which it was.
             if is_gone {

@@ -49,7 +49,7 @@ impl Service {
             let (issued, stored) = self.draw(reach.actor, project, new.name.clone(), new.permissions.clone()).await?;
             let rows = TokenRows { token: &issued.token, secret: &stored };
             let inserted = self.store.insert_token(reach.actor, rows, self.limits.tokens_per_project).await;
-            match self.settled(Subject::Project(project), inserted).await {
+            match self.settled(reach.tenant(), Subject::Project(project), inserted).await {
                 Ok(()) => {
                     tracing::info!(
                         token.id = %issued.token.id,
@@ -74,7 +74,7 @@ impl Service {
     /// The project at hand, or its subproject that a request names.
     pub(super) async fn owner(&self, reach: Reach, subproject: Option<ProjectId>) -> Result<ProjectId, Error> {
         let Some(subproject) = subproject else { return Ok(reach.project) };
-        match self.store.find_project(subproject).await? {
+        match self.store.find_project(reach.tenant(), subproject).await? {
             Some(found) if found.parent == Some(reach.project) => Ok(subproject),
             _ => Err(Error::invalid(Field::SubprojectId, Problem::NotASubproject)),
         }
@@ -89,7 +89,7 @@ impl Service {
         permissions: Permissions,
     ) -> Result<(Issued, StoredSecret), Error> {
         let secret = Secret::generate(&*self.entropy);
-        let hash = self.hasher.hash(secret.reveal()).await?;
+        let hash = self.hasher.hash(actor.tenant(), secret.reveal()).await?;
         let now: Timestamp = self.clock.now();
         let id = SecretId::from(self.entropy.uuid());
         let stored = StoredSecret {

@@ -40,7 +40,7 @@ impl Service {
         size: u32,
     ) -> Result<Page<Project>, Error> {
         page(position, size, name, Project::cursor, async |position, size| {
-            self.store.list_tree(caller.project(), name, position, size).await
+            self.store.list_tree(caller.at_home(), name, position, size).await
         })
         .await
     }
@@ -57,7 +57,7 @@ impl Service {
         size: u32,
     ) -> Result<Page<Token>, Error> {
         page(position, size, name, Token::cursor, async |position, size| {
-            self.store.list_tokens(reach.project, name, position, size).await
+            self.store.list_tokens(reach, name, position, size).await
         })
         .await
     }

@@ -33,15 +33,16 @@ pub use proof::ProofKeys;
 pub use reach::Caller;
 pub use seal::Sealer;
 pub use tally::{Outage, Refusal};
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
-    domain::Catalogue,
+    domain::{Catalogue, Tenant},
     entropy::{Entropy, SystemEntropy},
     error::Error,
     store::Store,
+    turns::Turns,
 };
 
 /// Everything that Tokensmith does, whoever asks: the door and the command line call the same methods.
@@ -60,8 +61,8 @@ pub struct Service {
     proofs: ProofKeys,
     renewals: renew::Renewals,
     tally: tally::Tally,
-    /// Permits for changes, which go on when their client has gone.
-    changing: Arc<Semaphore>,
+    /// Room for changes, which go on when their client has gone.
+    changing: Turns<Tenant>,
     /// Where they do.
     runtime: Handle,
 }
@@ -99,7 +100,7 @@ impl Service {
             renewals: renew::Renewals::start(store.clone(), hasher.clone(), proofs.clone()),
             proofs,
             tally: tally::Tally::new(),
-            changing: Arc::new(Semaphore::new(change::AT_ONCE)),
+            changing: change::room(),
             runtime: Handle::current(),
             store,
             hasher,

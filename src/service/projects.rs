@@ -4,7 +4,7 @@ use super::{Caller, Service, grants::Subject};
 use crate::{
     domain::{
         Actor, Issued, MANAGEMENT, Name, NewProject, Permissions, Project, ProjectChange, ProjectId, Reach, SigningKey,
-        StoredSecret,
+        StoredSecret, Tenant,
     },
     error::Error,
     store::{Holdings, TokenRows},
@@ -53,7 +53,7 @@ impl Service {
     /// # Errors
     /// [`Error::ProjectNotFound`].
     pub async fn inspect_project(&self, id: ProjectId) -> Result<(Project, Holdings), Error> {
-        let project = self.store.find_project(id).await?.ok_or(Error::ProjectNotFound)?;
+        let project = self.store.find_project(Tenant::Operator, id).await?.ok_or(Error::ProjectNotFound)?;
         Ok((project, self.store.count_holdings(id).await?))
     }
 
@@ -79,7 +79,7 @@ impl Service {
     /// # Errors
     /// [`Error::ProjectNotFound`] where it has gone since.
     pub async fn find_project(&self, reach: Reach) -> Result<Project, Error> {
-        self.store.find_project(reach.project).await?.ok_or(Error::ProjectNotFound)
+        self.store.find_project(reach.tenant(), reach.project).await?.ok_or(Error::ProjectNotFound)
     }
 
     /// Changes the project within reach; a change of nothing changes nothing.
@@ -89,7 +89,7 @@ impl Service {
     /// died or lost its permission since it was let in.
     pub async fn update_project(&self, reach: Reach, change: &ProjectChange) -> Result<Project, Error> {
         let updated = self.store.update_project(reach, change, self.clock.now()).await;
-        let project = self.settled(Subject::Project(reach.project), updated).await?;
+        let project = self.settled(reach.tenant(), Subject::Project(reach.project), updated).await?;
         if !change.is_empty() {
             tracing::info!(project.id = %project.id, caller = %reach.actor, "project updated");
         }
@@ -103,7 +103,7 @@ impl Service {
     pub async fn rotate_signing_key(&self, reach: Reach) -> Result<(Project, SigningKey), Error> {
         let (key, sealed) = self.signing_key(reach.project)?;
         let replaced = self.store.replace_signing_key(reach, &sealed, self.clock.now()).await;
-        let project = self.settled(Subject::Project(reach.project), replaced).await?;
+        let project = self.settled(reach.tenant(), Subject::Project(reach.project), replaced).await?;
         tracing::info!(project.id = %project.id, caller = %reach.actor, "signing key rotated");
         Ok((project, key))
     }
@@ -133,7 +133,7 @@ impl Service {
             tracing::info!(project.id = %reach.project, tokens, caller = %reach.actor, "project deleted");
             Ok(tokens)
         };
-        self.change(Subject::Project(reach.project), write).await
+        self.change(reach.tenant(), Subject::Project(reach.project), write).await
     }
 
     fn signing_key(&self, project: ProjectId) -> Result<(SigningKey, Vec<u8>), Error> {

@@ -2,7 +2,7 @@
 
 use super::{Grant, Refusal, Service, Subject};
 use crate::{
-    domain::{Actor, Credential, Needed, ProjectId, Reach, Token, TokenId},
+    domain::{Actor, Credential, Needed, ProjectId, Reach, Tenant, Token, TokenId},
     error::Error,
 };
 
@@ -34,6 +34,11 @@ impl Caller {
     /// Whether a project is in the caller's tree: its own or, where that is a root, one of its subprojects.
     pub(super) fn sees(&self, project: ProjectId, parent: Option<ProjectId>) -> bool {
         project == self.project || (self.is_root && parent == Some(self.project))
+    }
+
+    /// Whose turn it is when the caller acts.
+    pub fn tenant(&self) -> Tenant {
+        self.actor.tenant()
     }
 
     /// The caller's token.
@@ -88,7 +93,7 @@ impl Service {
         if !caller.is_root {
             return Err(Error::ProjectNotFound);
         }
-        match self.store.find_project(project).await? {
+        match self.store.find_project(caller.tenant(), project).await? {
             Some(found) if found.parent == Some(caller.project) => Ok(reach),
             _ => Err(Error::ProjectNotFound),
         }
@@ -108,8 +113,8 @@ impl Service {
     /// # Errors
     /// [`Error::ProjectNotFound`].
     pub async fn operator_reach(&self, project: ProjectId) -> Result<Reach, Error> {
-        let found = self.store.find_project(project).await?.ok_or(Error::ProjectNotFound);
-        let found = self.settled(Subject::Project(project), found).await?;
+        let found = self.store.find_project(Tenant::Operator, project).await?.ok_or(Error::ProjectNotFound);
+        let found = self.settled(Tenant::Operator, Subject::Project(project), found).await?;
         Ok(Reach { actor: Actor::Operator, project: found.id })
     }
 
@@ -118,8 +123,8 @@ impl Service {
     /// # Errors
     /// [`Error::TokenNotFound`].
     pub async fn operator_reach_of(&self, token: TokenId) -> Result<(Reach, Token), Error> {
-        let found = self.store.find_any_token(token).await?.ok_or(Error::TokenNotFound);
-        let found = self.settled(Subject::Token(token), found).await?;
+        let found = self.store.find_any_token(Tenant::Operator, token).await?.ok_or(Error::TokenNotFound);
+        let found = self.settled(Tenant::Operator, Subject::Token(token), found).await?;
         Ok((Reach { actor: Actor::Operator, project: found.project }, found))
     }
 
@@ -128,6 +133,6 @@ impl Service {
     /// # Errors
     /// [`Error::TokenNotFound`].
     pub async fn find_token(&self, reach: Reach, id: TokenId) -> Result<Token, Error> {
-        self.store.find_token(reach.project, id).await?.ok_or(Error::TokenNotFound)
+        self.store.find_token(reach, id).await?.ok_or(Error::TokenNotFound)
     }
 }

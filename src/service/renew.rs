@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Hasher, proof::ProofKeys};
 use crate::{
-    domain::{Secret, SecretId},
+    domain::{Secret, SecretId, Tenant},
     error::Error,
     store::{MadeProof, Store},
 };
@@ -92,7 +92,7 @@ impl Renewer {
 
     async fn hash(&self, renewal: &Renewal) -> Result<bool, Error> {
         let Renewal { id, hash: old, secret } = renewal;
-        let new = self.hasher.hash(secret.reveal()).await?;
+        let new = self.hasher.hash(Tenant::Operator, secret.reveal()).await?;
         let proof = self.keys.prove(*id, &new, secret);
         self.store.replace_hash(*id, old, &new, proof.as_ref()).await
     }

@@ -20,6 +20,6 @@ impl Service {
             tracing::info!(token.id = %id, project.id = %reach.project, caller = %reach.actor, "token revoked");
             Ok(())
         };
-        self.change(Subject::Token(id), write).await
+        self.change(reach.tenant(), Subject::Token(id), write).await
     }
 }

@@ -30,6 +30,6 @@ impl Service {
             }
             Ok(token)
         };
-        self.change(Subject::Token(id), write).await
+        self.change(reach.tenant(), Subject::Token(id), write).await
     }
 }

@@ -4,7 +4,9 @@
 //! Each method is one transaction, which `insert_token` may share with others: when it returns `Ok`, everything it did
 //! is committed and durable; when it returns [`Error::StoreAway`] or a refusal, nothing was written; on
 //! [`Error::OutcomeUnknown`] nobody knows.
-//! Every method answers within the store's time limit, 2 s by default.
+//! Every method answers within the store's time limit, 2 s by default. Those that manage wait for their tenant's turn in
+//! that time; where it does not come, or too many of the tenant wait, they return [`Error::Overloaded`], and nothing was
+//! written.
 
 mod claim;
 mod database_file;
@@ -23,7 +25,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         Actor, Check, IdPrefix, Name, Permissions, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId,
-        Selector, StoredSecret, Token, TokenChange, TokenId,
+        Selector, StoredSecret, Tenant, Token, TokenChange, TokenId,
     },
     error::Error,
 };
@@ -126,8 +128,8 @@ pub trait Projects: Send + Sync {
     /// Whether there is any project.
     async fn is_empty(&self) -> Result<bool, Error>;
 
-    /// Finds a project, wherever it stands in whatever tree.
-    async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error>;
+    /// Finds a project, wherever it stands in whatever tree, on behalf of a tenant.
+    async fn find_project(&self, tenant: Tenant, id: ProjectId) -> Result<Option<Project>, Error>;
 
     /// Counts what would die with a project: its tokens, and the subprojects that keep it from being deleted.
     ///
@@ -143,11 +145,11 @@ pub trait Projects: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Project>, Error>;
 
-    /// Up to `limit` at the position, nearest first, of a project and its subprojects; of exactly this name, where one
-    /// is given.
+    /// Up to `limit` at the position, nearest first, of the project within reach and its subprojects; of exactly this name,
+    /// where one is given.
     async fn list_tree(
         &self,
-        root: ProjectId,
+        reach: Reach,
         name: Option<&str>,
         position: Position,
         limit: u32,
@@ -204,21 +206,21 @@ pub trait Tokens: Send + Sync {
     /// [`Error::Unauthenticated`] as above, [`Error::TokenNotFound`].
     async fn delete_token(&self, reach: Reach, id: TokenId) -> Result<(), Error>;
 
-    /// Finds a token of the project or, where that is a root, of one of its subprojects.
-    async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error>;
+    /// Finds a token within reach: of the project or, where that is a root, of one of its subprojects.
+    async fn find_token(&self, reach: Reach, id: TokenId) -> Result<Option<Token>, Error>;
 
-    /// Up to `limit` of the project's own tokens at the position, nearest first; of exactly this name, where one is
-    /// given.
+    /// Up to `limit` of the own tokens of the project within reach, at the position, nearest first; of exactly this name,
+    /// where one is given.
     async fn list_tokens(
         &self,
-        project: ProjectId,
+        reach: Reach,
         name: Option<&str>,
         position: Position,
         limit: u32,
     ) -> Result<Vec<Token>, Error>;
 
-    /// Finds a token, wherever it belongs: for the operator alone.
-    async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error>;
+    /// Finds a token, wherever it belongs, on behalf of a tenant: for the operator, or to know whether it is anywhere.
+    async fn find_any_token(&self, tenant: Tenant, id: TokenId) -> Result<Option<Token>, Error>;
 }
 
 /// What a presented secret is compared with, and whom it speaks for.

@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Mark, Store, migrate,
-    sql::{Failure, Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
+    sql::{Failure, Inserts, Pulse, Purpose, SqlStore, read, turns_to_read, turns_to_write},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -71,7 +71,8 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
         (pool(of_readers).connect_lazy_with(reading), pool(of_writers).connect_lazy_with(connect))
     };
     Arc::new_cyclic(|itself| SqlStore::<Postgres> {
-        managing: share_of_management(readers.options().get_max_connections()),
+        to_read: turns_to_read(readers.options().get_max_connections()),
+        to_write: turns_to_write(writer.options().get_max_connections()),
         readers,
         writer,
         file: None,

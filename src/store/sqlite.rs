@@ -23,7 +23,7 @@ use super::{
     claim::Claim,
     database_file::{DatabaseFile, named_after},
     migrate,
-    sql::{COMMIT_LIMIT, Failure, Inserts, Pulse, Purpose, SqlStore, read, share_of_management},
+    sql::{COMMIT_LIMIT, Failure, Inserts, Pulse, Purpose, SqlStore, read, turns_to_read, turns_to_write},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -37,6 +37,9 @@ pub struct Options {
     /// How long an operation may take before its commit.
     pub time_limit: Duration,
 }
+
+/// One writer: more of them would only wait for each other, asleep in a busy handler.
+const WRITERS: u32 = 1;
 
 /// Makes a store on a file that exists. Must be called within a Tokio runtime that outlives the store.
 pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
@@ -55,10 +58,9 @@ fn build(options: &Options, catalogue: Arc<Catalogue>) -> Arc<SqlStore<Sqlite>> 
             .idle_timeout(None)
             .max_lifetime(None)
     };
-    // One writer: more of them would only wait for each other, asleep in a busy handler.
     let writers_opened = Arc::new(AtomicU64::new(0));
     let (opened, held) = (writers_opened.clone(), file.clone());
-    let writer = pool(1)
+    let writer = pool(WRITERS)
         .after_connect(move |connection, _| {
             opened.fetch_add(1, Ordering::AcqRel);
             let file = held.clone();
@@ -80,7 +82,8 @@ fn build(options: &Options, catalogue: Arc<Catalogue>) -> Arc<SqlStore<Sqlite>> 
     Arc::new_cyclic(|itself| SqlStore::<Sqlite> {
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
-        managing: share_of_management(options.readers),
+        to_read: turns_to_read(options.readers),
+        to_write: turns_to_write(WRITERS),
         file: Some(file),
         writers_opened,
         claim: Some(Claim::beside(&options.path)),
@@ -192,7 +195,7 @@ impl Store for SqlStore<Sqlite> {
         let look = async {
             // On the connection that writes, because what it writes itself does not count there. There is one, so
             // the last one opened is this one.
-            let mut lent = self.writer(self.deadline()).await?;
+            let mut lent = self.writer_at_once(self.deadline()).await?;
             let connection = self.writers_opened.load(Ordering::Acquire);
             let version = sqlx::query_scalar("pragma data_version").fetch_one(&mut *lent).await?;
             lent.give_back();

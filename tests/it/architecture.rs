@@ -7,15 +7,16 @@ use std::{
 };
 
 /// What each room may import of this crate, besides itself. Rooms without a line may import everything.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("clock", &[]),
     ("entropy", &[]),
+    ("turns", &[]),
     ("domain", &["clock", "entropy", "error"]),
     ("config", &["domain"]),
     ("telemetry", &["config"]),
-    ("store", &["clock", "domain", "error"]),
-    ("service", &["clock", "domain", "entropy", "error", "store"]),
+    ("store", &["clock", "domain", "error", "turns"]),
+    ("service", &["clock", "domain", "entropy", "error", "store", "turns"]),
     ("http", &["clock", "domain", "error", "service"]),
 ];
 
@@ -27,7 +28,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("sqlx", &["store", "config"]),
     ("refinery", &["store"]),
     ("argon2", &["service"]),
-    ("tokio", &["store", "service", "http", "cli"]),
+    ("tokio", &["store", "service", "http", "cli", "turns"]),
     ("clap", &["cli"]),
 ];
 

@@ -3,6 +3,7 @@
 use reqwest::{Method, Response};
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokensmith::domain::Tenant;
 
 use crate::support::{App, Backend, Break, BrokenStore, Database, INTERNALS, Options, When, catalogue};
 
@@ -53,14 +54,14 @@ async fn a_store_that_is_away_is_503_and_nothing_was_written(
     #[values(When::Always, When::Writing)] when: When,
 ) {
     let (app, store, (id, _)) = broken_app().await;
-    let before = app.store.find_any_token(id.parse_id()).await.unwrap();
+    let before = app.store.find_any_token(Tenant::Operator, id.parse_id()).await.unwrap();
 
     store.fail(Break::Away, when);
     let response = call(&app, which, &id).await;
 
     assert_compatibility_error(response, 503, 20503, true).await;
     store.mend();
-    assert_eq!(app.store.find_any_token(id.parse_id()).await.unwrap(), before);
+    assert_eq!(app.store.find_any_token(Tenant::Operator, id.parse_id()).await.unwrap(), before);
     assert_eq!(count(&app).await, 2);
 }
 

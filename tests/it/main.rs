@@ -27,4 +27,5 @@ mod sentences;
 mod stopping;
 mod store;
 mod support;
+mod tenants;
 mod verification;

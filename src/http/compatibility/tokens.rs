@@ -14,7 +14,7 @@ use crate::{
         body::Body,
         dialect::Validation,
         openapi::{CompatibilityBodyErrors, CompatibilityErrors},
-        path::{AtProject, AtToken},
+        path::{AtProject, AtToken, ToChange},
         rest::tokens::{CreateToken, UpdateToken},
     },
     service::Service,
@@ -83,11 +83,13 @@ pub(in crate::http) async fn create(
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
-    AtToken(reach, id): AtToken,
+    target: ToChange,
     body: Body,
 ) -> Result<Json<TokenBody>, Error> {
-    let fields = body.of_update().form_or_json(&Token::FIELDS).await?;
-    let change = TokenChange::judge(&fields, service.catalogue())?;
+    let fields = body.of_update().form_or_json(&Token::FIELDS).await;
+    let change = fields.and_then(|fields| Ok(TokenChange::judge(&fields, service.catalogue())?));
+    let change = target.judged(&service, change).await?;
+    let AtToken(reach, id) = target.at;
     let token = service.update_token(reach, id, &change).await?;
     Ok(Json(TokenBody::redacted(&token)))
 }

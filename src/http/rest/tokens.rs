@@ -20,7 +20,7 @@ use crate::{
         listed::listed,
         openapi::{RestBodyErrors, RestErrors},
         paging::{self, Paging, Query},
-        path::AtToken,
+        path::{AtToken, ToChange},
     },
     service::{Caller, Service},
 };
@@ -235,11 +235,13 @@ pub(in crate::http) async fn show(
 )]
 pub(in crate::http) async fn update(
     service: Data<Service>,
-    AtToken(reach, id): AtToken,
+    target: ToChange,
     body: Body,
 ) -> Result<Json<TokenBody>, Error> {
-    let fields = body.of_update().json(&Token::FIELDS).await?;
-    let change = TokenChange::judge(&fields, service.catalogue())?;
+    let fields = body.of_update().json(&Token::FIELDS).await;
+    let change = fields.and_then(|fields| Ok(TokenChange::judge(&fields, service.catalogue())?));
+    let change = target.judged(&service, change).await?;
+    let AtToken(reach, id) = target.at;
     let token = service.update_token(reach, id, &change).await?;
     Ok(Json(TokenBody::redacted(&token)))
 }

@@ -55,7 +55,8 @@ pub struct Grant {
 impl Grant {
     /// The token and secret, as the maker of what is written.
     pub(super) fn actor(&self) -> Actor {
-        Actor::Token { token: self.token, secret: self.secret }
+        let root = self.parent.unwrap_or(self.project);
+        Actor::Token { token: self.token, secret: self.secret, root }
     }
 }
 

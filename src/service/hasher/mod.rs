@@ -1,13 +1,14 @@
-//! argon2id, bounded: as many hashes at once as there are slots, each on memory that is kept; a queue for
-//! verifying, which goes first, and one for issuing. What does not fit is refused at once, with nothing done.
+//! argon2id, bounded: as many hashes at once as there are slots, each on memory that is kept; a queue for verifying, which
+//! goes first, and one of each tenant for issuing, served in turn. What does not fit is refused at once, with nothing done.
 //!
 //! The bound keeps strangers from filling the memory. A slot that ends one hash takes the next from the queue
 //! itself: handing it over through a task would leave the core idle for a moment, after every hash.
 
 mod argon2id;
+#[cfg(test)]
+mod fairness;
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -21,7 +22,12 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 pub use argon2id::Cost;
 
-use crate::{domain::SecretText, entropy::Entropy, error::Error};
+use crate::{
+    domain::{SecretText, Tenant},
+    entropy::Entropy,
+    error::Error,
+    turns::{Queues, Rank},
+};
 
 /// Runs argon2id. Clones share the slots and the queues.
 #[derive(Clone)]
@@ -47,14 +53,14 @@ struct Work {
     running: usize,
     /// How many jobs were taken from the queues.
     taken: usize,
-    verifying: VecDeque<Job>,
-    issuing: VecDeque<Job>,
+    verifying: Queues<(), Job>,
+    issuing: Queues<Tenant, Job>,
     /// Scratch memory of slots that have nothing to do.
     memories: Vec<Vec<Block>>,
 }
 
 enum Job {
-    Hash { secret: SecretText, salt: [u8; argon2id::SALT], answer: Answer<String> },
+    Hash { tenant: Tenant, secret: SecretText, salt: [u8; argon2id::SALT], answer: Answer<String> },
     Verify { secret: SecretText, phc: String, answer: Answer<bool> },
 }
 
@@ -111,7 +117,7 @@ impl<T> Waiting<T> {
 }
 
 impl Hasher {
-    /// A hasher with so many slots, and queues for so many waiting each. Must be called within a Tokio runtime
+    /// A hasher with so many slots, and queues for so many waiting each: one to verify, and one of each tenant to issue. Must be called within a Tokio runtime
     /// that outlives it.
     ///
     /// # Errors
@@ -123,15 +129,15 @@ impl Hasher {
         Ok(Self { shared: Arc::new(Shared { cost, params, slots, queue, runtime, work, verified }), entropy })
     }
 
-    /// Hashes a secret with a salt of its own, into a PHC string.
+    /// Hashes a secret with a salt of its own, into a PHC string, when the tenant's turn has come.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] where the queue is full, or the wait in it too long.
-    pub async fn hash(&self, secret: SecretText) -> Result<String, Error> {
+    /// [`Error::Overloaded`] where the tenant's queue is full, or the wait in it too long.
+    pub async fn hash(&self, tenant: Tenant, secret: SecretText) -> Result<String, Error> {
         let mut salt = [0; argon2id::SALT];
         self.entropy.fill(&mut salt);
         let (answer, waiting) = answer();
-        self.shared.submit(Job::Hash { secret, salt, answer })?;
+        self.shared.submit(Job::Hash { tenant, secret, salt, answer })?;
         waiting.result().await
     }
 
@@ -184,34 +190,30 @@ impl Shared {
             self.runtime.spawn_blocking(move || slot.run(job));
             return Ok(());
         }
-        let queue = match job {
-            Job::Hash { .. } => &mut work.issuing,
-            Job::Verify { .. } => &mut work.verifying,
+        let joined = match job {
+            Job::Hash { tenant, .. } => work.issuing.push(tenant, Rank::First, job, self.queue, Job::is_wanted),
+            Job::Verify { .. } => work.verifying.push((), Rank::First, job, self.queue, Job::is_wanted),
         };
-        if queue.len() >= self.queue {
-            queue.retain(Job::is_wanted);
-        }
-        if queue.len() >= self.queue {
-            return Err(Error::Overloaded);
-        }
-        queue.push_back(job);
-        Ok(())
+        joined.map_err(|_| Error::Overloaded)
     }
 }
 
 impl Work {
     fn next(&mut self) -> Option<Job> {
-        loop {
-            self.taken = self.taken.wrapping_add(1);
-            let job = if self.taken.is_multiple_of(ISSUING_EVERY) {
-                self.issuing.pop_front().or_else(|| self.verifying.pop_front())
-            } else {
-                self.verifying.pop_front().or_else(|| self.issuing.pop_front())
-            }?;
-            if job.is_wanted() {
-                return Some(job);
-            }
+        self.taken = self.taken.wrapping_add(1);
+        if self.taken.is_multiple_of(ISSUING_EVERY) {
+            self.next_to_issue().or_else(|| self.next_to_verify())
+        } else {
+            self.next_to_verify().or_else(|| self.next_to_issue())
         }
+    }
+
+    fn next_to_verify(&mut self) -> Option<Job> {
+        self.verifying.pop(|()| true, Job::is_wanted).map(|((), job)| job)
+    }
+
+    fn next_to_issue(&mut self) -> Option<Job> {
+        self.issuing.pop(|_| true, Job::is_wanted).map(|(_, job)| job)
     }
 }
 
@@ -226,7 +228,7 @@ impl Job {
 
     fn run(self, shared: &Shared, memory: &mut Vec<Block>) {
         match self {
-            Self::Hash { secret, salt, answer } => {
+            Self::Hash { secret, salt, answer, .. } => {
                 if answer.take() {
                     answer.send(argon2id::hash(&secret, &salt, &shared.params, memory));
                 }
@@ -295,7 +297,7 @@ mod tests {
     async fn a_hash_verifies_its_own_secret_and_no_other() {
         let hasher = start(CHEAP, 2, 8);
 
-        let phc = hasher.hash(text("right")).await.unwrap();
+        let phc = hasher.hash(Tenant::Operator, text("right")).await.unwrap();
 
         assert!(phc.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{phc}");
         assert!(hasher.verify(text("right"), phc.clone()).await.unwrap());
@@ -333,7 +335,7 @@ mod tests {
         let issuing: Vec<_> = (0..8)
             .map(|_| {
                 let hasher = hasher.clone();
-                tokio::spawn(async move { hasher.hash(text("x")).await })
+                tokio::spawn(async move { hasher.hash(Tenant::Operator, text("x")).await })
             })
             .collect();
         tokio::task::yield_now().await;
@@ -354,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn verifying_without_end_does_not_keep_issuing_from_its_turn() {
         let hasher = start(Cost { memory_kib: 1024, iterations: 1, parallelism: 1 }, 1, 64);
-        let phc = hasher.hash(text("x")).await.unwrap();
+        let phc = hasher.hash(Tenant::Operator, text("x")).await.unwrap();
         let flood: Vec<_> = (0..32)
             .map(|_| {
                 let (hasher, phc) = (hasher.clone(), phc.clone());
@@ -364,7 +366,7 @@ mod tests {
         tokio::task::yield_now().await;
 
         for _ in 0..5 {
-            hasher.hash(text("mine")).await.unwrap();
+            hasher.hash(Tenant::Operator, text("mine")).await.unwrap();
         }
 
         flood.iter().for_each(tokio::task::JoinHandle::abort);
@@ -377,7 +379,7 @@ mod tests {
         let running: Vec<_> = (0..8)
             .map(|_| {
                 let hasher = hasher.clone();
-                tokio::spawn(async move { hasher.hash(text("x")).await })
+                tokio::spawn(async move { hasher.hash(Tenant::Operator, text("x")).await })
             })
             .collect();
 
@@ -387,6 +389,6 @@ mod tests {
         }
 
         assert!(told > 0, "eight of these take longer than any may wait");
-        assert!(hasher.hash(text("x")).await.is_ok(), "the slot is free again");
+        assert!(hasher.hash(Tenant::Operator, text("x")).await.is_ok(), "the slot is free again");
     }
 }

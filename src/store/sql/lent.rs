@@ -10,11 +10,14 @@ use std::{
 use sqlx::{Connection, Database, Pool, pool::PoolConnection};
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
 
 use super::{Failure, Pulse, SqlStore};
+use crate::{
+    domain::{Actor, Tenant},
+    turns::{Bounds, Rank, Turn, Turns},
+};
 
 /// A connection that is in use. Whoever carried the work on it to its end gives it back. Dropped half way, because
 /// the time was up, the client had gone or a statement failed, it may still owe an answer, or stand in a
@@ -23,9 +26,12 @@ use super::{Failure, Pulse, SqlStore};
 pub(crate) struct Lent<DB: Database> {
     /// `None` once it was given back.
     connection: Option<PoolConnection<DB>>,
-    /// What it was lent on, if that took one. Let go only when the pool has the connection back or it is closed: a read
-    /// that was given up may keep it busy for a while.
-    permit: Option<OwnedSemaphorePermit>,
+    /// The turn that it was lent on, if that took one. It ends only when the pool has the connection back or it is closed:
+    /// work that was given up may keep it busy for a while.
+    turn: Option<Turn<Tenant>>,
+    /// Whether the turn ends with the deadline in any case: the statements of a write have ended by then, or the database has
+    /// gone silent, and the tenant does not wait for that as well.
+    ends_in_time: bool,
     runtime: Handle,
     /// When the operation must be done. A statement that waits for a lock is waited for until then, so that clients who
     /// hang up and try again hold no more connections than the pool may have.
@@ -38,33 +44,71 @@ pub(crate) struct Lent<DB: Database> {
 pub(crate) enum Purpose {
     /// For an answer that everybody waits for, whosever token it is; or to know whether there can be one.
     Verification,
-    /// For everything else.
-    Management,
+    /// For everything else, on behalf of a tenant.
+    Management(Tenant),
 }
 
-/// Permits to read for management: for half of so many connections, rounded down. However slow such reads are, the
-/// others verify. Of a single connection nothing can be kept back, so that management may hold that one.
-pub(in crate::store) fn share_of_management(readers: u32) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new((readers / 2).max(1) as usize))
+/// How many of one tenant may wait to read, and how many to write. More are told to come again. Many, because one that
+/// waits costs little, and one that is refused at once may come again at once.
+const WAITING: usize = 1024;
+
+/// Turns to read for management: half of so many connections, rounded down. However slow such reads are, the others
+/// verify. Of a single connection nothing can be kept back, so that management may hold that one. A tenant may have all of
+/// them, because no read waits for another.
+pub(in crate::store) fn turns_to_read(readers: u32) -> Turns<Tenant> {
+    let at_once = (readers / 2).max(1) as usize;
+    Turns::new(Bounds { at_once, each: at_once, waiting: WAITING })
+}
+
+/// Turns to write, on so many connections. A tenant has half of them at most, rounded down but at least one, because its
+/// writes wait for each other's rows with their connections in hand.
+pub(in crate::store) fn turns_to_write(writers: u32) -> Turns<Tenant> {
+    let at_once = writers.max(1) as usize;
+    Turns::new(Bounds { at_once, each: (at_once / 2).max(1), waiting: WAITING })
+}
+
+/// The place in the queue of a write that takes something away, or replaces it.
+pub(super) fn taking(actor: Actor) -> (Tenant, Rank) {
+    (actor.tenant(), Rank::First)
+}
+
+/// The place in the queue of a write that only adds something, or can wait.
+pub(super) fn giving(actor: Actor) -> (Tenant, Rank) {
+    (actor.tenant(), Rank::Later)
 }
 
 impl<DB: Database> SqlStore<DB> {
-    /// A connection for what only reads.
+    /// A connection for what only reads. For management it waits for the tenant's turn first.
     pub(in crate::store) async fn reader(&self, purpose: Purpose, deadline: Instant) -> Result<Lent<DB>, Failure> {
         let lend = async {
-            let permit = match purpose {
+            let turn = match purpose {
                 Purpose::Verification => None,
-                Purpose::Management => {
-                    Some(self.managing.clone().acquire_owned().await.expect("nobody closes the semaphore"))
+                Purpose::Management(tenant) => {
+                    Some(self.to_read.take(tenant, Rank::First).await.map_err(|_| Failure::Busy)?)
                 }
             };
-            self.lend(&self.readers, permit, deadline).await
+            self.lend(&self.readers, turn, deadline).await
         };
         self.in_time(deadline, lend).await
     }
 
-    /// A connection for what writes.
-    pub(in crate::store) async fn writer(&self, deadline: Instant) -> Result<Lent<DB>, Failure> {
+    /// A connection for what writes, when its place in the queue has come.
+    pub(in crate::store) async fn writer(
+        &self,
+        (tenant, rank): (Tenant, Rank),
+        deadline: Instant,
+    ) -> Result<Lent<DB>, Failure> {
+        let lend = async {
+            let turn = self.to_write.take(tenant, rank).await.map_err(|_| Failure::Busy)?;
+            let mut lent = self.lend(&self.writer, Some(turn), deadline).await?;
+            lent.ends_in_time = true;
+            Ok(lent)
+        };
+        self.in_time(deadline, lend).await
+    }
+
+    /// A connection that writes, for a short look, before all who wait for their turns.
+    pub(in crate::store) async fn writer_at_once(&self, deadline: Instant) -> Result<Lent<DB>, Failure> {
         self.in_time(deadline, self.lend(&self.writer, None, deadline)).await
     }
 
@@ -84,19 +128,14 @@ impl<DB: Database> SqlStore<DB> {
         }
     }
 
-    async fn lend(
-        &self,
-        pool: &Pool<DB>,
-        permit: Option<OwnedSemaphorePermit>,
-        deadline: Instant,
-    ) -> Result<Lent<DB>, Failure> {
+    async fn lend(&self, pool: &Pool<DB>, turn: Option<Turn<Tenant>>, deadline: Instant) -> Result<Lent<DB>, Failure> {
         self.assert_in_place()?;
         if let Some(file) = &self.file {
             file.hold().await?;
         }
         let connection = pool.acquire().await?;
         let (runtime, pulse) = (self.runtime.clone(), self.pulse.clone());
-        Ok(Lent { connection: Some(connection), permit, runtime, deadline, pulse })
+        Ok(Lent { connection: Some(connection), turn, ends_in_time: false, runtime, deadline, pulse })
     }
 }
 
@@ -105,7 +144,7 @@ impl<DB: Database> Lent<DB> {
     pub(crate) fn give_back(mut self) {
         if let Some(connection) = self.connection.take() {
             self.pulse.answered();
-            self.runtime.spawn(put_back(connection, self.permit.take(), self.pulse.grace()));
+            self.runtime.spawn(put_back(connection, self.turn.take(), self.pulse.grace()));
         }
     }
 }
@@ -127,12 +166,13 @@ impl<DB: Database> DerefMut for Lent<DB> {
 impl<DB: Database> Drop for Lent<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let (permit, grace) = (self.permit.take(), self.pulse.grace());
+        let is_over = self.ends_in_time && self.deadline <= Instant::now();
+        let (turn, grace) = (self.turn.take().filter(|_| !is_over), self.pulse.grace());
         let until = self.deadline.max(Instant::now()) + grace;
         self.runtime.spawn(async move {
             let in_order = timeout_at(until, async { Connection::begin(&mut *connection).await?.rollback().await });
             if matches!(in_order.await, Ok(Ok(()))) {
-                put_back(connection, permit, grace).await;
+                put_back(connection, turn, grace).await;
             } else {
                 // Nothing is said to the other end: it may not be listening.
                 drop(connection.detach());
@@ -143,12 +183,8 @@ impl<DB: Database> Drop for Lent<DB> {
 
 /// The pool asks each connection that comes back whether it still answers, and waits for that without end; one on a
 /// network that has gone silent would keep its place for ever. What takes too long is closed.
-async fn put_back<DB: Database>(
-    mut connection: PoolConnection<DB>,
-    permit: Option<OwnedSemaphorePermit>,
-    patience: Duration,
-) {
+async fn put_back<DB: Database>(mut connection: PoolConnection<DB>, turn: Option<Turn<Tenant>>, patience: Duration) {
     // What the pool does when a connection is dropped, where it cannot be given up.
     let _closed = timeout(patience, connection.return_to_pool()).await;
-    drop(permit);
+    drop(turn);
 }

@@ -2,8 +2,9 @@
 //! them for both by a short macro; what differs (how a transaction begins, how rows are locked) is in
 //! `store/postgres.rs` and `store/sqlite.rs` or handed to the stamping macro as a literal.
 //!
-//! This file, `failure.rs`, `lent.rs` and `pulse.rs` hold what every operation shares: the time limit, the retries, the one
-//! place where it is decided whether a failed write left nothing behind, and what becomes of its connection.
+//! This file, `failure.rs`, `lent.rs` and `pulse.rs` hold what every operation shares: the time limit, the tenants' turns,
+//! the retries, the one place where it is decided whether a failed write left nothing behind, and what becomes of its
+//! connection.
 
 mod failure;
 mod inserts;
@@ -22,25 +23,32 @@ use std::{
 };
 
 use sqlx::{Database, Pool};
-use tokio::{runtime::Handle, sync::Semaphore, time::Instant};
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::context::TokioContext;
 
 pub(super) use failure::{Failure, Tries};
 pub(super) use inserts::Inserts;
-pub(super) use lent::{Purpose, share_of_management};
+pub(super) use lent::{Purpose, turns_to_read, turns_to_write};
+use lent::{giving, taking};
 pub(super) use pulse::Pulse;
 
 use super::{claim::Claim, database_file::DatabaseFile};
-use crate::{domain::Catalogue, error::Error};
+use crate::{
+    domain::{Catalogue, Tenant},
+    error::Error,
+    turns::Turns,
+};
 
 /// A store on the pools of one database.
 pub struct SqlStore<DB: Database> {
     /// For what only reads. On Postgres the same pool as `writer` where there is but one connection.
     pub(super) readers: Pool<DB>,
-    /// Permits for the readers that management may hold at once: see [`share_of_management`].
-    pub(super) managing: Arc<Semaphore>,
+    /// Whose turn it is to read for management.
+    pub(super) to_read: Turns<Tenant>,
     /// For what writes. On SQLite one connection: its one writer.
     pub(super) writer: Pool<DB>,
+    /// Whose turn it is to write.
+    pub(super) to_write: Turns<Tenant>,
     /// SQLite: the file that both are on.
     pub(super) file: Option<Arc<DatabaseFile>>,
     /// SQLite: how many connections to write were opened so far.
@@ -114,20 +122,20 @@ macro_rules! read {
     }};
 }
 
-/// Runs a block in a transaction of its own, within the time limit, and commits it. A refusal rolls back. What
-/// failed before the commit left nothing behind, so it may be tried again and be answered as such; what
-/// failed in the commit is an unknown outcome.
+/// Runs a block in a transaction of its own, when its place in the queue has come, within the time limit, and commits it.
+/// A refusal rolls back. What failed before the commit left nothing behind, so it may be tried again and be answered as
+/// such; what failed in the commit is an unknown outcome.
 macro_rules! write {
-    ($store:expr, |$tx:ident| $work:expr) => {
-        $crate::store::sql::write!($store, by $store.deadline(), |$tx| $work)
+    ($store:expr, $place:expr, |$tx:ident| $work:expr) => {
+        $crate::store::sql::write!($store, $place, by $store.deadline(), |$tx| $work)
     };
-    ($store:expr, by $deadline:expr, |$tx:ident| $work:expr) => {{
+    ($store:expr, $place:expr, by $deadline:expr, |$tx:ident| $work:expr) => {{
         let store = $store;
         let deadline = $deadline;
         let mut tries = $crate::store::sql::Tries::on_a_pool_of(store.writer.options().get_max_connections());
         loop {
             let attempt = store.at_home(async {
-                let mut lent = store.writer(deadline).await?;
+                let mut lent = store.writer($place, deadline).await?;
                 let work = async {
                     let mut transaction = store.begin(&mut lent).await?;
                     let $tx = &mut *transaction;

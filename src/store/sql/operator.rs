@@ -6,11 +6,11 @@ use sqlx::{Postgres, Sqlite};
 use super::{
     Purpose, SqlStore, read,
     records::{ProjectRecord, TokenRecord},
-    write,
+    taking, write,
 };
 use crate::{
     clock::Timestamp,
-    domain::{IdPrefix, Project, ProjectId, Token},
+    domain::{Actor, IdPrefix, Project, ProjectId, Tenant, Token},
     error::Error,
     store::Operator,
 };
@@ -20,7 +20,7 @@ macro_rules! operator {
         #[async_trait]
         impl Operator for SqlStore<$database> {
             async fn find_projects_beginning(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<Project>, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     sqlx::query_as::<_, ProjectRecord>(
                         "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
                             protect_fax_media, force_https_requests, created_at, updated_at
@@ -38,7 +38,7 @@ macro_rules! operator {
             }
 
             async fn find_tokens_beginning(&self, prefix: IdPrefix, limit: u32) -> Result<Vec<Token>, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -58,7 +58,7 @@ macro_rules! operator {
             }
 
             async fn find_only_root(&self) -> Result<Option<ProjectId>, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     let roots: Vec<uuid::Uuid> =
                         sqlx::query_scalar("select id from projects where parent_id is null limit 2")
                             .fetch_all(connection)
@@ -71,7 +71,7 @@ macro_rules! operator {
             }
 
             async fn find_catalogue(&self) -> Result<Option<String>, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     sqlx::query_scalar("select value from settings where name = 'permissions.catalogue'")
                         .fetch_optional(connection)
                         .await?
@@ -79,7 +79,7 @@ macro_rules! operator {
             }
 
             async fn replace_catalogue(&self, names: &str, now: Timestamp) -> Result<Option<String>, Error> {
-                write!(self, |tx| {
+                write!(self, taking(Actor::Operator), |tx| {
                     let before: Option<String> =
                         sqlx::query_scalar("select value from settings where name = 'permissions.catalogue'")
                             .fetch_optional(&mut *tx)

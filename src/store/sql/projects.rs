@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Failure, Purpose, SqlStore, read, records::ProjectRecord, write};
+use super::{Failure, Purpose, SqlStore, giving, read, records::ProjectRecord, taking, write};
 use crate::{
     clock::Timestamp,
-    domain::{Actor, Cursor, Position, Project, ProjectChange, ProjectId, Reach},
+    domain::{Actor, Cursor, Position, Project, ProjectChange, ProjectId, Reach, Tenant},
     error::Error,
     store::{Holdings, ProjectFilter, Projects, TokenRows},
 };
@@ -26,7 +26,7 @@ macro_rules! projects {
                 signing_key: Option<&[u8]>,
                 limit: u64,
             ) -> Result<(), Error> {
-                write!(self, |tx| {
+                write!(self, giving(actor), |tx| {
                     let room = match project.parent {
                         Some(parent) => Self::lock_parent(tx, parent, limit).await?,
                         None => Ok(()),
@@ -42,7 +42,7 @@ macro_rules! projects {
             }
 
             async fn bootstrap(&self, project: &Project, first: TokenRows<'_>) -> Result<bool, Error> {
-                write!(self, |tx| {
+                write!(self, giving(Actor::Operator), |tx| {
                     sqlx::query($keep_all_out).execute(&mut *tx).await?;
                     let any: bool =
                         sqlx::query_scalar("select exists (select 1 from projects)").fetch_one(&mut *tx).await?;
@@ -55,15 +55,15 @@ macro_rules! projects {
             }
 
             async fn is_empty(&self) -> Result<bool, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     let any: bool =
                         sqlx::query_scalar("select exists (select 1 from projects)").fetch_one(connection).await?;
                     !any
                 })
             }
 
-            async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
-                read!(self, Purpose::Management, |connection| {
+            async fn find_project(&self, tenant: Tenant, id: ProjectId) -> Result<Option<Project>, Error> {
+                read!(self, Purpose::Management(tenant), |connection| {
                     sqlx::query_as::<_, ProjectRecord>(
                         "select id, name, parent_id, region_preference, protect_recordings, protect_message_media,
                             protect_fax_media, force_https_requests, created_at, updated_at
@@ -77,7 +77,7 @@ macro_rules! projects {
             }
 
             async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     let counted: Option<(i64, i64)> = sqlx::query_as(
                         "select p.token_count, (select count(*) from projects c where c.parent_id = p.id)
                         from projects p where p.id = $1",
@@ -117,12 +117,12 @@ macro_rules! projects {
                     Position::Older(cursor) => (projects!("<", "desc"), cursor),
                     Position::Newer(cursor) => (projects!(">", "asc"), cursor),
                 };
-                self.list(statement, filter.parent, filter.name.as_deref(), cursor, limit).await
+                self.list(Tenant::Operator, statement, filter.parent, filter.name.as_deref(), cursor, limit).await
             }
 
             async fn list_tree(
                 &self,
-                root: ProjectId,
+                reach: Reach,
                 name: Option<&str>,
                 position: Position,
                 limit: u32,
@@ -160,11 +160,11 @@ macro_rules! projects {
                     Position::Older(cursor) => (tree!("<", "desc"), cursor),
                     Position::Newer(cursor) => (tree!(">", "asc"), cursor),
                 };
-                self.list(statement, Some(root), name, cursor, limit).await
+                self.list(reach.tenant(), statement, Some(reach.project), name, cursor, limit).await
             }
 
             async fn find_sealed_key(&self) -> Result<Option<Vec<u8>>, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(Tenant::Operator), |connection| {
                     sqlx::query_scalar("select signing_key from projects where signing_key is not null limit 1")
                         .fetch_optional(connection)
                         .await?
@@ -177,7 +177,7 @@ macro_rules! projects {
                 change: &ProjectChange,
                 now: Timestamp,
             ) -> Result<Project, Error> {
-                write!(self, |tx| {
+                write!(self, taking(reach.actor), |tx| {
                     let there = Self::lock_project(tx, reach.project).await?;
                     self.assert_alive(tx, reach.actor).await?;
                     there?;
@@ -211,7 +211,7 @@ macro_rules! projects {
                 sealed: &[u8],
                 now: Timestamp,
             ) -> Result<Project, Error> {
-                write!(self, |tx| {
+                write!(self, taking(reach.actor), |tx| {
                     let there = Self::lock_project(tx, reach.project).await?;
                     self.assert_alive(tx, reach.actor).await?;
                     there?;
@@ -227,7 +227,7 @@ macro_rules! projects {
 
             async fn delete_project(&self, reach: Reach) -> Result<u64, Error> {
                 let id = reach.project;
-                write!(self, |tx| {
+                write!(self, taking(reach.actor), |tx| {
                     // The lock comes first: who makes a subproject or a token holds this row until the commit.
                     let there = Self::lock_project(tx, id).await?;
                     self.assert_alive(tx, reach.actor).await?;
@@ -254,13 +254,14 @@ macro_rules! projects {
             /// Runs one of the statements that list.
             async fn list(
                 &self,
+                tenant: Tenant,
                 statement: &'static str,
                 of: Option<ProjectId>,
                 name: Option<&str>,
                 cursor: Cursor,
                 limit: u32,
             ) -> Result<Vec<Project>, Error> {
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(tenant), |connection| {
                     sqlx::query_as::<_, ProjectRecord>(statement)
                         .bind(of.map(ProjectId::as_uuid))
                         .bind(name)

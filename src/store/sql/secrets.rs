@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use sqlx::{Postgres, Sqlite};
 
-use super::{Purpose, SqlStore, read, records::HolderRecord, write};
+use super::{Purpose, SqlStore, giving, read, records::HolderRecord, write};
 use crate::{
-    domain::{Proof, SecretId, Selector},
+    domain::{Actor, Proof, SecretId, Selector},
     error::Error,
     store::{Holder, MadeProof, Secrets},
 };
@@ -39,7 +39,7 @@ macro_rules! secrets {
                 new: &str,
                 proof: Option<&Proof>,
             ) -> Result<bool, Error> {
-                write!(self, |tx| {
+                write!(self, giving(Actor::Operator), |tx| {
                     sqlx::query(
                         "update token_secrets set hash = $3, proof = $4, proof_key = $5 where id = $1 and hash = $2",
                     )
@@ -56,7 +56,7 @@ macro_rules! secrets {
             }
 
             async fn keep_proofs(&self, proofs: &[MadeProof]) -> Result<u64, Error> {
-                write!(self, |tx| {
+                write!(self, giving(Actor::Operator), |tx| {
                     let mut kept = 0;
                     for MadeProof { secret, hash, proof } in proofs {
                         // Who waits for a row while it holds others can be waited for in turn; this never waits.

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Failure, Purpose, SqlStore, inserts::Insert, read, records::TokenRecord, write};
+use super::{Failure, Purpose, SqlStore, giving, inserts::Insert, read, records::TokenRecord, taking, write};
 use crate::{
     clock::Timestamp,
-    domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Token, TokenChange, TokenId},
+    domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Tenant, Token, TokenChange, TokenId},
     error::Error,
     store::{TokenRows, Tokens, Updated},
 };
@@ -40,7 +40,7 @@ macro_rules! tokens {
                 change: &TokenChange,
                 now: Timestamp,
             ) -> Result<Updated, Error> {
-                write!(self, |tx| {
+                write!(self, taking(reach.actor), |tx| {
                     let project = Self::find_owner(tx, reach.project, id).await?;
                     if let Some(project) = project {
                         sqlx::query(concat!("select 1 from projects where id = $1", $for_update))
@@ -92,7 +92,7 @@ macro_rules! tokens {
             }
 
             async fn delete_token(&self, reach: Reach, id: TokenId) -> Result<(), Error> {
-                write!(self, |tx| {
+                write!(self, taking(reach.actor), |tx| {
                     let project = Self::find_owner(tx, reach.project, id).await?;
                     if let Some(project) = project {
                         // Another may have deleted the project's last token while this waited for its row.
@@ -117,8 +117,8 @@ macro_rules! tokens {
                 })
             }
 
-            async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error> {
-                read!(self, Purpose::Management, |connection| {
+            async fn find_token(&self, reach: Reach, id: TokenId) -> Result<Option<Token>, Error> {
+                read!(self, Purpose::Management(reach.tenant()), |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -128,7 +128,7 @@ macro_rules! tokens {
                         where t.id = $1 and (p.id = $2 or p.parent_id = $2)",
                     )
                     .bind(id.as_uuid())
-                    .bind(project.as_uuid())
+                    .bind(reach.project.as_uuid())
                     .fetch_optional(connection)
                     .await?
                     .map(|record| record.into_token(&self.catalogue))
@@ -138,7 +138,7 @@ macro_rules! tokens {
 
             async fn list_tokens(
                 &self,
-                project: ProjectId,
+                reach: Reach,
                 name: Option<&str>,
                 position: Position,
                 limit: u32,
@@ -165,9 +165,9 @@ macro_rules! tokens {
                     Position::Older(cursor) => (tokens!("<", "desc"), cursor),
                     Position::Newer(cursor) => (tokens!(">", "asc"), cursor),
                 };
-                read!(self, Purpose::Management, |connection| {
+                read!(self, Purpose::Management(reach.tenant()), |connection| {
                     sqlx::query_as::<_, TokenRecord>(statement)
-                        .bind(project.as_uuid())
+                        .bind(reach.project.as_uuid())
                         .bind(name)
                         .bind(cursor.created_at.as_micros())
                         .bind(cursor.id)
@@ -180,8 +180,8 @@ macro_rules! tokens {
                 })
             }
 
-            async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {
-                read!(self, Purpose::Management, |connection| {
+            async fn find_any_token(&self, tenant: Tenant, id: TokenId) -> Result<Option<Token>, Error> {
+                read!(self, Purpose::Management(tenant), |connection| {
                     sqlx::query_as::<_, TokenRecord>(
                         "select t.id, t.project_id, t.name, t.permissions, t.created_at, t.updated_at,
                             t.created_by, s.selector
@@ -213,7 +213,7 @@ macro_rules! tokens {
                 let [first, ..] = together else { return Ok(()) };
                 let limit = together.iter().map(|insert| insert.limit).fold(first.limit, u64::min);
                 let deadline = together.iter().map(|insert| insert.deadline).fold(first.deadline, Instant::min);
-                write!(self, by deadline, |tx| {
+                write!(self, giving(first.actor), by deadline, |tx| {
                     let counted = Self::count_tokens_below(tx, first.token.project, together.len(), limit).await?;
                     // A caller who is dead learns just that, not what it would have been refused for.
                     for (i, insert) in together.iter().enumerate() {
@@ -231,7 +231,7 @@ macro_rules! tokens {
             /// and secret are there and hold `management`, and holds both rows until the commit, so that a
             /// revocation comes wholly before this write or wholly after it.
             pub(super) async fn assert_alive(&self, tx: &mut $connection, actor: Actor) -> Result<(), Failure> {
-                let Actor::Token { token, secret } = actor else { return Ok(()) };
+                let Actor::Token { token, secret, .. } = actor else { return Ok(()) };
                 let held: Option<String> = sqlx::query_scalar(concat!(
                     "select t.permissions from tokens t join token_secrets s on s.token_id = t.id
                     where t.id = $1 and s.id = $2",

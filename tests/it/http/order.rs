@@ -4,7 +4,7 @@ use reqwest::Method;
 use rstest::rstest;
 
 use super::{NOBODY, assert_refused};
-use crate::support::{Answer, App, Backend, COMPATIBILITY};
+use crate::support::{Answer, App, Backend, COMPATIBILITY, Raw};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -58,5 +58,41 @@ async fn the_checks_come_in_the_contracts_order(#[values(Backend::Sqlite, Backen
     }
 
     assert_eq!(app.database.rows().await, before);
+    app.stop().await;
+}
+
+/// A change looks for its token before its body, after it or as it writes: the client cannot tell.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_there_is_404_however_its_change_comes(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut app = App::start(backend).await;
+    let root = app.root.clone();
+    let fixed = |body: &str| format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = |body: &str| format!("Transfer-Encoding: chunked\r\n\r\n{body}");
+
+    for (path, is_there) in [(root.token(NOBODY), false), (root.token(&root.token_id), true)] {
+        for (body, fault) in [
+            (fixed("{}"), 200),
+            (fixed("{"), 400),
+            (fixed(r#"{"name":""}"#), 422),
+            (format!("Content-Length: {}\r\n\r\n", 1 << 20), 413),
+            (chunked("2\r\n{}\r\n0\r\n\r\n"), 200),
+            (chunked("1\r\n{\r\n0\r\n\r\n"), 400),
+            (chunked("0x24\r\n"), 400),
+        ] {
+            let authorization = root.authorization();
+            let mut raw = Raw::connect(&app).await;
+            raw.send(format!(
+                "PATCH {path} HTTP/1.1\r\nHost: h\r\nAuthorization: {authorization}\r\n\
+                Content-Type: application/json\r\n{body}"
+            ))
+            .await;
+
+            let status = raw.answer().await.unwrap_or_else(|| panic!("no answer to {body}")).status;
+            assert_eq!(status, if is_there { fault } else { 404 }, "{body}");
+        }
+    }
     app.stop().await;
 }

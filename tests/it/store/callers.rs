@@ -33,7 +33,7 @@ async fn a_caller_that_may_no_more_writes_no_project(
         NewToken { name: name("caller"), permissions: catalogue().parse(["management"]).unwrap(), subproject: None };
     let caller = app.service.issue(operator(app.root.id), management).await.unwrap();
     let holder = app.store.find_holder(caller.secret.selector()).await.unwrap().unwrap();
-    let actor = Actor::Token { token: holder.token, secret: holder.secret };
+    let actor = Actor::Token { token: holder.token, secret: holder.secret, root: app.root.id };
     let at = |project: ProjectId| Reach { actor, project };
     match fate {
         Fate::Revoked => app.store.delete_token(operator(app.root.id), holder.token).await.unwrap(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 use sqlx::Connection;
 use tokensmith::{
-    domain::{Reach, TokenChange},
+    domain::{Reach, Tenant, TokenChange},
     error::Error,
     service::Service,
 };
@@ -37,7 +37,7 @@ async fn two_updates_of_different_fields_keep_both(#[values(Backend::Sqlite, Bac
         renamed.unwrap();
         changed.unwrap();
 
-        let now = app.store.find_any_token(token.id).await.unwrap().unwrap();
+        let now = app.store.find_any_token(Tenant::Operator, token.id).await.unwrap().unwrap();
         assert_eq!((now.name.as_str(), now.permissions.iter().next()), (called.as_str(), Some(allowed)));
     }
 }
@@ -58,7 +58,7 @@ async fn a_token_that_is_revoked_while_it_is_updated_stays_dead(
 
         revoked.unwrap();
         assert!(matches!(updated, Ok(_) | Err(Error::TokenNotFound)), "{updated:?}");
-        assert_eq!(app.store.find_any_token(token.id).await.unwrap(), None);
+        assert_eq!(app.store.find_any_token(Tenant::Operator, token.id).await.unwrap(), None);
     }
     assert_whole(&app.database).await;
 }

@@ -6,8 +6,8 @@ use rstest::rstest;
 use tokensmith::{
     clock::Timestamp,
     domain::{
-        Actor, Catalogue, Hint, Permissions, Project as Row, ProjectId, Proof, SecretId, Selector, StoredSecret, Token,
-        TokenChange, TokenId,
+        Actor, Catalogue, Hint, Permissions, Project as Row, ProjectId, Proof, SecretId, Selector, StoredSecret,
+        Tenant, Token, TokenChange, TokenId,
     },
     entropy::{Entropy, SystemEntropy},
     error::Error,
@@ -74,9 +74,9 @@ async fn what_is_written_is_read_back_whole(#[values(Backend::Sqlite, Backend::P
         .await
         .unwrap();
 
-    assert_eq!(store.find_project(project.id).await.unwrap(), Some(project.clone()));
-    assert_eq!(store.find_token(project.id, token.id).await.unwrap(), Some(token.clone()));
-    assert_eq!(store.find_any_token(token.id).await.unwrap(), Some(token.clone()));
+    assert_eq!(store.find_project(Tenant::Operator, project.id).await.unwrap(), Some(project.clone()));
+    assert_eq!(store.find_token(operator(project.id), token.id).await.unwrap(), Some(token.clone()));
+    assert_eq!(store.find_any_token(Tenant::Operator, token.id).await.unwrap(), Some(token.clone()));
     let holder = store.find_holder(secret.selector).await.unwrap().unwrap();
     assert_eq!((holder.secret, holder.token, holder.project), (secret.id, token.id, project.id));
     assert_eq!((holder.hash, holder.name, holder.permissions), (secret.hash, token.name, token.permissions));
@@ -93,14 +93,14 @@ async fn what_is_not_there_is_not_found(#[values(Backend::Sqlite, Backend::Postg
     let selector = Selector::from_bytes(&[0; 6]).unwrap();
     let change = TokenChange { name: Some(name("x")), permissions: None };
 
-    assert_eq!(app.store.find_project(nobody()).await.unwrap(), None);
-    assert_eq!(app.store.find_any_token(no_token()).await.unwrap(), None);
+    assert_eq!(app.store.find_project(Tenant::Operator, nobody()).await.unwrap(), None);
+    assert_eq!(app.store.find_any_token(Tenant::Operator, no_token()).await.unwrap(), None);
     assert!(app.store.find_holder(selector).await.unwrap().is_none());
     assert!(!app.store.replace_hash(SystemEntropy.uuid().into(), "old", "new", None).await.unwrap());
     for (project, id) in
         [(app.root.id, no_token()), (app.root.id, token_id(&stranger)), (nobody(), token_id(&app.root))]
     {
-        assert_eq!(app.store.find_token(project, id).await.unwrap(), None);
+        assert_eq!(app.store.find_token(operator(project), id).await.unwrap(), None);
         let updated = app.store.update_token(operator(project), id, &change, NOW).await;
         assert!(matches!(updated, Err(Error::TokenNotFound)), "{updated:?}");
         let deleted = app.store.delete_token(operator(project), id).await;
@@ -117,7 +117,8 @@ async fn a_root_finds_its_subprojects_tokens_and_nobody_else_does(
     let app = App::start(backend).await;
     let child = app.subproject("Child").await;
     let sibling = app.subproject("Sibling").await;
-    let finds = async |project: ProjectId, id: TokenId| app.store.find_token(project, id).await.unwrap().is_some();
+    let finds =
+        async |project: ProjectId, id: TokenId| app.store.find_token(operator(project), id).await.unwrap().is_some();
 
     assert!(finds(app.root.id, token_id(&child)).await);
     assert!(finds(child.id, token_id(&child)).await);
@@ -240,7 +241,7 @@ async fn an_update_changes_what_it_names_and_a_change_of_nothing_nothing(
     let widened = app.service.update_token(reach, token.id, &change).await.unwrap();
     assert_eq!(widened.permissions.iter().collect::<Vec<_>>(), ["calling", "fax"]);
     assert_eq!(widened.name.as_str(), "after");
-    assert_eq!(app.store.find_any_token(token.id).await.unwrap(), Some(widened));
+    assert_eq!(app.store.find_any_token(Tenant::Operator, token.id).await.unwrap(), Some(widened));
 }
 
 #[rstest]
@@ -254,7 +255,7 @@ async fn a_deleted_token_is_gone_with_its_secret(#[values(Backend::Sqlite, Backe
 
     assert!(matches!(app.service.revoke(reach, issued.token.id).await, Err(Error::TokenNotFound)));
     assert!(app.store.find_holder(issued.secret.selector()).await.unwrap().is_none());
-    assert_eq!(app.store.find_any_token(issued.token.id).await.unwrap(), None);
+    assert_eq!(app.store.find_any_token(Tenant::Operator, issued.token.id).await.unwrap(), None);
     assert_whole(&app.database).await;
 }
 
@@ -317,13 +318,14 @@ async fn a_permission_that_left_the_catalogue_is_kept_and_satisfies_nothing(
     let token = issue(&app.service, app.root.id, "chatty").await.token;
     let smaller = app.database.open(Catalogue::new(["calling".to_owned()]).unwrap());
 
-    let permissions: Permissions = smaller.find_any_token(token.id).await.unwrap().unwrap().permissions;
+    let permissions: Permissions =
+        smaller.find_any_token(Tenant::Operator, token.id).await.unwrap().unwrap().permissions;
     assert_eq!(permissions.iter().collect::<Vec<_>>(), ["chat"]);
     assert!(!permissions.may("chat"));
 
     let change = TokenChange { name: Some(name("renamed")), permissions: None };
     smaller.update_token(operator(app.root.id), token.id, &change, NOW).await.unwrap();
-    let back: Permissions = app.store.find_any_token(token.id).await.unwrap().unwrap().permissions;
+    let back: Permissions = app.store.find_any_token(Tenant::Operator, token.id).await.unwrap().unwrap().permissions;
     assert!(back.may("chat"), "it was kept for the day when the name comes back");
 }
 

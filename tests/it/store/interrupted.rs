@@ -10,7 +10,7 @@ use std::{
 
 use rstest::rstest;
 use tokensmith::{
-    domain::{Actor, Project, ProjectId, TokenId},
+    domain::{Actor, Project, ProjectId, Tenant, TokenId},
     error::Error,
     store::{Store, TokenRows, postgres},
 };
@@ -114,8 +114,8 @@ async fn a_read_that_is_given_up_at_any_point_leaves_a_store_that_reads(
     store.create_project(Actor::Operator, &project, None, None, 1000).await.unwrap();
 
     for polls in (1..8).cycle().take(56) {
-        let _given_up = give_up_after(polls, store.find_project(project.id)).await;
-        assert_eq!(store.find_project(project.id).await.unwrap(), Some(project.clone()));
+        let _given_up = give_up_after(polls, store.find_project(Tenant::Operator, project.id)).await;
+        assert_eq!(store.find_project(Tenant::Operator, project.id).await.unwrap(), Some(project.clone()));
     }
 }
 
@@ -147,7 +147,7 @@ async fn a_commit_whose_answer_is_lost_is_an_unknown_outcome_and_is_not_repeated
         let (id, written) = write(&*store, project.id).await;
 
         assert!(matches!(written, Err(Error::OutcomeUnknown(_))), "{written:?}");
-        assert_eq!(store.find_any_token(id).await.unwrap().is_some(), happened);
+        assert_eq!(store.find_any_token(Tenant::Operator, id).await.unwrap().is_some(), happened);
         assert_whole(&database).await;
     }
 }
@@ -172,7 +172,7 @@ async fn who_waits_behind_a_commit_that_is_not_answered_is_told_in_time_and_neve
     assert!(!first.is_finished(), "nobody knows yet whether it is committed");
     let (_, first) = first.await.unwrap();
     assert!(matches!(first, Err(Error::OutcomeUnknown(_))), "{first:?}");
-    assert_eq!(store.find_any_token(id).await.unwrap(), None);
+    assert_eq!(store.find_any_token(Tenant::Operator, id).await.unwrap(), None);
     assert_whole(&database).await;
 }
 
@@ -186,7 +186,7 @@ async fn silent_connections_cost_one_answer_and_are_replaced() {
     let (left, right) = tokio::join!(write(&*store, project.id), write(&*store, project.id));
     left.1.unwrap();
     right.1.unwrap();
-    store.find_project(project.id).await.unwrap().unwrap();
+    store.find_project(Tenant::Operator, project.id).await.unwrap().unwrap();
 
     line.silence();
     let began = Instant::now();
@@ -194,7 +194,7 @@ async fn silent_connections_cost_one_answer_and_are_replaced() {
 
     assert!(matches!(written, Err(Error::StoreAway(_))), "{written:?}");
     assert!(began.elapsed() < limit + SLACK);
-    store.find_project(project.id).await.unwrap().unwrap();
+    store.find_project(Tenant::Operator, project.id).await.unwrap().unwrap();
     write(&*store, project.id).await.1.unwrap();
     assert_eq!(store.count_holdings(project.id).await.unwrap().tokens, 3);
     assert_whole(&database).await;
@@ -204,11 +204,11 @@ async fn silent_connections_cost_one_answer_and_are_replaced() {
 async fn silent_connections_that_were_idle_cost_no_answer() {
     let database = Database::migrated(Backend::Postgres).await;
     let (line, store, project) = by_line_asked_after(Duration::ZERO, &database, SLACK).await;
-    store.find_project(project.id).await.unwrap().unwrap();
+    store.find_project(Tenant::Operator, project.id).await.unwrap().unwrap();
 
     line.silence();
 
-    store.find_project(project.id).await.unwrap().unwrap();
+    store.find_project(Tenant::Operator, project.id).await.unwrap().unwrap();
     write(&*store, project.id).await.1.unwrap();
 }
 
@@ -264,7 +264,7 @@ async fn connections_that_the_server_ends_for_idleness_are_not_missed() {
         assert!(began.elapsed() < SLACK, "the server does not end it");
     }
 
-    store.find_project(project.id).await.unwrap().unwrap();
+    store.find_project(Tenant::Operator, project.id).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use rstest::rstest;
 use tokensmith::{
-    domain::{Cursor, Position, ProjectChange, ProjectId},
+    domain::{Cursor, Position, ProjectChange, ProjectId, Tenant},
     error::Error,
     service::Service,
     store::{Holdings, ProjectFilter},
@@ -127,7 +127,7 @@ async fn renaming_changes_the_name_and_the_moment_alone(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let app = App::start(backend).await;
-    let before = app.store.find_project(app.root.id).await.unwrap().unwrap();
+    let before = app.store.find_project(Tenant::Operator, app.root.id).await.unwrap().unwrap();
     app.clock.advance(5);
 
     let renamed = app.service.update_project(operator(app.root.id), &ProjectChange::rename(name("Neu"))).await.unwrap();
@@ -138,7 +138,7 @@ async fn renaming_changes_the_name_and_the_moment_alone(
         tokensmith::domain::Project { name: before.name.clone(), updated_at: before.updated_at, ..renamed.clone() },
         before
     );
-    assert_eq!(app.store.find_project(app.root.id).await.unwrap(), Some(renamed));
+    assert_eq!(app.store.find_project(Tenant::Operator, app.root.id).await.unwrap(), Some(renamed));
     let nobody = ProjectId::parse("00000000-0000-4000-8000-000000000000").unwrap();
     assert!(matches!(
         app.service.update_project(operator(nobody), &ProjectChange::rename(name("x"))).await,
@@ -208,8 +208,10 @@ async fn whoever_issues_into_a_project_that_is_being_deleted_leaves_nothing(
         }
         match (deleted, nesting.await.unwrap()) {
             (Ok(_), Err(Error::ProjectNotFound)) => {
-                assert_eq!(app.store.find_project(doomed.id).await.unwrap(), None);
-                assert!(app.store.list_tokens(doomed.id, None, Position::START, 10).await.unwrap().is_empty());
+                assert_eq!(app.store.find_project(Tenant::Operator, doomed.id).await.unwrap(), None);
+                assert!(
+                    app.store.list_tokens(operator(doomed.id), None, Position::START, 10).await.unwrap().is_empty()
+                );
             }
             (Err(Error::HasSubprojects { count: 1 }), Ok(_)) => {}
             (deleted, nested) => panic!("{deleted:?}, {nested:?}"),

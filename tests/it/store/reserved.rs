@@ -2,7 +2,10 @@
 
 use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
-use tokensmith::{domain::Project, error::Error};
+use tokensmith::{
+    domain::{Project, Tenant},
+    error::Error,
+};
 
 use super::{credential, until_someone_waits_for_a_lock};
 use crate::support::{App, Backend, Database, Options, catalogue};
@@ -26,7 +29,7 @@ type Lookup<'s> = Pin<Box<dyn Future<Output = Result<Option<Project>, Error>> + 
 
 impl<'s> Reads<'s> {
     fn of(app: &'s App) -> Self {
-        Self((0..MANY).map(|_| Some(app.store.find_project(app.root.id))).collect())
+        Self((0..MANY).map(|_| Some(app.store.find_project(Tenant::Operator, app.root.id))).collect())
     }
 
     /// Carries them on until all have ended.

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use sqlx::{Connection, Executor};
-use tokensmith::{domain::Actor, error::Error};
+use tokensmith::{
+    domain::{Actor, Tenant},
+    error::Error,
+};
 
 use super::contract::{row, rows_for};
 use crate::support::{Backend, Database, catalogue};
@@ -77,7 +80,7 @@ async fn a_session_that_reads_cannot_write() {
     // Each in a session for reading, of which the pool has four.
     for _ in 0..8 {
         let verified = store.find_holder(secret.selector).await;
-        let managed = store.find_any_token(token.id).await;
+        let managed = store.find_any_token(Tenant::Operator, token.id).await;
         assert!(matches!(verified, Err(Error::StoreAway(_))), "{verified:?}");
         assert!(matches!(managed, Err(Error::StoreAway(_))), "{managed:?}");
     }

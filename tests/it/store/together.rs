@@ -80,8 +80,8 @@ async fn those_that_wait_are_written_together_and_one_that_is_refused_takes_none
     let mut one = rows_for(app.root.id);
     let actor = match refusal {
         Refusal::None | Refusal::Taken => Actor::Operator,
-        Refusal::Dead => Actor::Token { token: one.0.id, secret: one.1.id },
-        Refusal::Weak => Actor::Token { token: weak.token.id, secret: weak_secret },
+        Refusal::Dead => Actor::Token { token: one.0.id, secret: one.1.id, root: app.root.id },
+        Refusal::Weak => Actor::Token { token: weak.token.id, secret: weak_secret, root: app.root.id },
     };
     if refusal == Refusal::Taken {
         one.1.selector = weak.secret.selector();

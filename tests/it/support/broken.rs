@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokensmith::{
     clock::Timestamp,
     domain::{
-        Actor, IdPrefix, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector, Token,
+        Actor, IdPrefix, Position, Project, ProjectChange, ProjectId, Proof, Reach, SecretId, Selector, Tenant, Token,
         TokenChange, TokenId,
     },
     error::Error,
@@ -58,13 +58,16 @@ pub struct BrokenStore {
     readers: Gate,
     /// Likewise: see [`BrokenStore::hold_writers`].
     writers: Gate,
+    /// Likewise: see [`BrokenStore::hold_lookups`].
+    lookups: Gate,
 }
 
 impl BrokenStore {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
         let (broken, found, late) = (Mutex::new(None), AtomicU64::new(0), Mutex::default());
-        let (panics, readers, writers) = (AtomicBool::default(), Gate::default(), Gate::default());
-        Arc::new(Self { inner, broken, found, late, panics, readers, writers })
+        let panics = AtomicBool::default();
+        let [readers, writers, lookups] = [(); 3].map(|()| Gate::default());
+        Arc::new(Self { inner, broken, found, late, panics, readers, writers, lookups })
     }
 
     pub fn fail(&self, how: Break, when: When) {
@@ -98,6 +101,16 @@ impl BrokenStore {
     /// Whoever writes begins only once this is dropped.
     pub async fn hold_writers(&self) -> OwnedRwLockWriteGuard<()> {
         self.writers.clone().write_owned().await
+    }
+
+    /// Whoever looks a project or a token up, or lists them, begins only once this is dropped.
+    pub async fn hold_lookups(&self) -> OwnedRwLockWriteGuard<()> {
+        self.lookups.clone().write_owned().await
+    }
+
+    async fn look_up<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let _opened = self.lookups.read().await;
+        self.read(work).await
     }
 
     async fn read<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -182,12 +195,12 @@ impl Projects for BrokenStore {
         self.read(self.inner.is_empty()).await
     }
 
-    async fn find_project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
-        self.read(self.inner.find_project(id)).await
+    async fn find_project(&self, tenant: Tenant, id: ProjectId) -> Result<Option<Project>, Error> {
+        self.look_up(self.inner.find_project(tenant, id)).await
     }
 
     async fn count_holdings(&self, id: ProjectId) -> Result<Holdings, Error> {
-        self.read(self.inner.count_holdings(id)).await
+        self.look_up(self.inner.count_holdings(id)).await
     }
 
     async fn list_projects(
@@ -196,17 +209,17 @@ impl Projects for BrokenStore {
         position: Position,
         limit: u32,
     ) -> Result<Vec<Project>, Error> {
-        self.read(self.inner.list_projects(filter, position, limit)).await
+        self.look_up(self.inner.list_projects(filter, position, limit)).await
     }
 
     async fn list_tree(
         &self,
-        root: ProjectId,
+        reach: Reach,
         name: Option<&str>,
         position: Position,
         limit: u32,
     ) -> Result<Vec<Project>, Error> {
-        self.read(self.inner.list_tree(root, name, position, limit)).await
+        self.look_up(self.inner.list_tree(reach, name, position, limit)).await
     }
 
     async fn update_project(&self, reach: Reach, change: &ProjectChange, now: Timestamp) -> Result<Project, Error> {
@@ -246,22 +259,22 @@ impl Tokens for BrokenStore {
         self.write(self.inner.delete_token(reach, id)).await
     }
 
-    async fn find_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>, Error> {
-        self.read(self.inner.find_token(project, id)).await
+    async fn find_token(&self, reach: Reach, id: TokenId) -> Result<Option<Token>, Error> {
+        self.look_up(self.inner.find_token(reach, id)).await
     }
 
     async fn list_tokens(
         &self,
-        project: ProjectId,
+        reach: Reach,
         name: Option<&str>,
         position: Position,
         limit: u32,
     ) -> Result<Vec<Token>, Error> {
-        self.read(self.inner.list_tokens(project, name, position, limit)).await
+        self.look_up(self.inner.list_tokens(reach, name, position, limit)).await
     }
 
-    async fn find_any_token(&self, id: TokenId) -> Result<Option<Token>, Error> {
-        self.read(self.inner.find_any_token(id)).await
+    async fn find_any_token(&self, tenant: Tenant, id: TokenId) -> Result<Option<Token>, Error> {
+        self.look_up(self.inner.find_any_token(tenant, id)).await
     }
 }
 

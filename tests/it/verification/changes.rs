@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use rstest::rstest;
 use tokensmith::{
-    domain::{TokenChange, TokenId},
+    domain::{Tenant, TokenChange, TokenId},
     error::Error,
     store::{SETTLED_AFTER, Tokens},
 };
@@ -74,7 +74,7 @@ async fn whoever_is_told_that_nothing_is_there_to_be_changed_may_conclude_that_i
 async fn so_many_changes_at_once_go_on_without_their_clients_and_the_next_is_told_to_come_again(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
-    const AT_ONCE: usize = 256;
+    const AT_ONCE: usize = 1024;
     let database = Database::migrated(backend).await;
     let store = BrokenStore::new(database.open(catalogue()));
     let app = App::start_on(database, store.clone(), Options::default()).await;
@@ -163,7 +163,7 @@ async fn a_revocation_whose_client_hung_up_is_noticed(#[values(Backend::Sqlite, 
         revoking.abort();
 
         // It goes on by itself, unless it had not begun.
-        let gone = async |id: TokenId| app.store.find_any_token(id).await.unwrap().is_none();
+        let gone = async |id: TokenId| app.store.find_any_token(Tenant::Operator, id).await.unwrap().is_none();
         let began = Instant::now();
         while !gone(id).await && began.elapsed() < Duration::from_millis(200) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -200,7 +200,7 @@ async fn a_revocation_whose_client_hung_up_is_carried_to_its_end(
         assert!(began.elapsed() < Duration::from_secs(10), "it was given up with its client");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(app.store.find_any_token(id).await.unwrap().is_none());
+    assert!(app.store.find_any_token(Tenant::Operator, id).await.unwrap().is_none());
 }
 
 #[rstest]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use rstest::rstest;
 use tokensmith::{
-    domain::TokenId,
+    domain::{Tenant, TokenId},
     error::Error,
     service::{Keys, Subject},
     store::SETTLED_AFTER,
@@ -22,7 +22,8 @@ async fn a_process_that_does_not_remember_says_that_nothing_is_there_only_after_
 
     let began = Instant::now();
     assert!(matches!(other.operator_reach_of(unknown).await, Err(Error::TokenNotFound)));
-    let told = other.settled(Subject::Project(app.root.id), Err::<(), _>(Error::ProjectNotFound)).await;
+    let told =
+        other.settled(Tenant::Operator, Subject::Project(app.root.id), Err::<(), _>(Error::ProjectNotFound)).await;
     assert!(matches!(told, Err(Error::ProjectNotFound)));
 
     assert!(began.elapsed() >= 2 * SETTLED_AFTER);

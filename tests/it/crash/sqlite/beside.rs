@@ -205,5 +205,6 @@ async fn a_write_that_waited_while_shm_was_replaced_is_refused() {
 }
 
 async fn tokens(store: &dyn Store, project: ProjectId) -> Option<usize> {
-    store.list_tokens(project, None, Position::after(None), 10).await.map(|tokens| tokens.len()).ok()
+    let reach = Reach { actor: Actor::Operator, project };
+    store.list_tokens(reach, None, Position::after(None), 10).await.map(|tokens| tokens.len()).ok()
 }
