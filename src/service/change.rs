@@ -39,7 +39,7 @@ impl Service {
     ) -> Result<T, Error> {
         // It goes on by itself when its client has gone, so it must not be without bound.
         let room = self.changing.try_take(tenant).map_err(|_| Error::Overloaded)?;
-        let changing = Changing { changes: self.changes.clone(), subject, is_known: false };
+        let changing = Changing::begin(self.changes.clone(), subject);
         // By itself: a client that hangs up must not leave a commit behind that nobody applied.
         let work = async move {
             let mut changing = changing;
@@ -85,19 +85,27 @@ impl Service {
     }
 }
 
-/// Applies the change at its end, whichever way that comes. What was refused changed nothing, and costs one reading.
+/// A change under way: no grant of its subject counts meanwhile. It is applied at its end, whichever way that comes. What
+/// was refused changed nothing, and costs one reading.
 struct Changing {
     changes: Arc<Changes>,
     subject: Subject,
     is_known: bool,
 }
 
+impl Changing {
+    fn begin(changes: Arc<Changes>, subject: Subject) -> Self {
+        changes.begin(subject);
+        Self { changes, subject, is_known: false }
+    }
+}
+
 impl Drop for Changing {
     fn drop(&mut self) {
         if self.is_known {
-            self.changes.apply(self.subject);
+            self.changes.end(self.subject);
         } else {
-            self.changes.apply_for_ever(self.subject);
+            self.changes.end_unknown(self.subject);
         }
     }
 }

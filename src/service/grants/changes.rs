@@ -5,6 +5,9 @@
 //! *before* the change is answered. A grant counts only while no later number than its stamp stands beside its
 //! token or its project. So a grant that was read before a change can be cached after it and still never counts:
 //! nobody has to find and remove it, and filling and changing need no common lock.
+//!
+//! From before a change is written until it is applied it is under way, and no grant of its group counts: whoever
+//! verifies then reads the row. So the cache never hides a commit, however long that takes to be applied.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,8 +18,16 @@ use uuid::Uuid;
 
 use crate::domain::{ProjectId, TokenId};
 
-/// Numbers are kept for so many groups of ids. A change makes the grants of its whole group be read again, once.
+/// Numbers are kept for so many groups of ids. A change makes the grants of its whole group be read again: each time while
+/// it is under way, and once after it.
 const GROUPS: usize = 1 << 14;
+
+/// What one change under way adds to its group: more than the number of any change, since a server that makes a thousand
+/// a second needs 8,000 years to make as many.
+const UNDER_WAY: u64 = 1 << 48;
+
+/// Stands in a group of which nothing counts again.
+const FOR_EVER: u64 = 1 << 63;
 
 /// The number of the last change when a row was about to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +46,9 @@ pub enum Subject {
 pub(in crate::service) struct Changes {
     /// The last one. Raised by whoever changes something.
     number: AtomicU64,
-    /// The last one of each group of tokens and projects. Only ever raised, by the same.
+    /// Of each group of tokens and projects: the number of its last change and, above that, how many are under way. In
+    /// one word, because a verification that looks at one number sees both: a group with a change under way is later than
+    /// every stamp. Written by whoever changes something.
     groups: Box<[AtomicU64]>,
     /// Every grant with a stamp below it was read too early. Raised by the watch.
     floor: AtomicU64,
@@ -63,21 +76,46 @@ impl Changes {
         Stamp(self.number.load(Ordering::Acquire))
     }
 
-    /// A change has been committed, and is not yet answered.
-    pub(in crate::service) fn apply(&self, subject: Subject) {
-        let number = self.number.fetch_add(1, Ordering::AcqRel) + 1;
-        self.group(subject).fetch_max(number, Ordering::AcqRel);
+    /// A change is about to be written. It ends by [`Changes::end`] or [`Changes::end_unknown`], once.
+    pub(in crate::service) fn begin(&self, subject: Subject) {
+        self.rewrite(subject, |under_way, last| (under_way + 1, last));
+    }
+
+    /// A change was written or refused, and is not yet answered.
+    pub(in crate::service) fn end(&self, subject: Subject) {
+        let number = self.next();
+        self.rewrite(subject, |under_way, last| (under_way.saturating_sub(1), last.max(number)));
     }
 
     /// A change was sent and nobody knows when, or whether, it is committed. Nothing of its group counts again in
     /// this process: its rows are read each time.
-    pub(in crate::service) fn apply_for_ever(&self, subject: Subject) {
-        self.group(subject).store(u64::MAX, Ordering::Release);
+    pub(in crate::service) fn end_unknown(&self, subject: Subject) {
+        self.group(subject).fetch_or(FOR_EVER, Ordering::AcqRel);
+    }
+
+    /// A change by somebody else was found to be committed.
+    pub(in crate::service) fn apply(&self, subject: Subject) {
+        let number = self.next();
+        self.rewrite(subject, |under_way, last| (under_way, last.max(number)));
+    }
+
+    fn next(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Replaces how many changes of a group are under way, and the number of the last one.
+    fn rewrite(&self, subject: Subject, change: impl Fn(u64, u64) -> (u64, u64)) {
+        let rewritten = |word: u64| {
+            let (under_way, last) = change((word & !FOR_EVER) / UNDER_WAY, word % UNDER_WAY);
+            // More of them than can be counted reach the bit above, which is safe.
+            Some((word & FOR_EVER) | (under_way * UNDER_WAY) | last)
+        };
+        let _before = self.group(subject).fetch_update(Ordering::AcqRel, Ordering::Acquire, rewritten);
     }
 
     /// Anything may have been changed by someone else.
     pub(super) fn apply_to_all(&self) {
-        let number = self.number.fetch_add(1, Ordering::AcqRel) + 1;
+        let number = self.next();
         self.floor.fetch_max(number, Ordering::AcqRel);
     }
 
@@ -168,12 +206,51 @@ mod tests {
     }
 
     #[test]
+    fn nothing_counts_while_a_change_is_under_way() {
+        let (token, project) = ids();
+        for subject in [Subject::Token(token), Subject::Project(project)] {
+            let changes = alone();
+            let before = changes.note();
+
+            changes.begin(subject);
+            changes.begin(subject);
+            let meanwhile = changes.note();
+            assert!(!changes.has_none_since(meanwhile, token, project));
+            // What somebody else saw does not end it.
+            changes.apply(subject);
+            changes.end(subject);
+            assert!(!changes.has_none_since(changes.note(), token, project), "one is still under way");
+            changes.end(subject);
+
+            assert!(!changes.has_none_since(before, token, project));
+            assert!(!changes.has_none_since(meanwhile, token, project), "it may have been read before the commit");
+            assert!(changes.has_none_since(changes.note(), token, project));
+        }
+    }
+
+    #[test]
     fn nothing_of_an_unknown_outcome_counts_again() {
         let (token, project) = ids();
         let changes = alone();
 
-        changes.apply_for_ever(Subject::Token(token));
+        changes.begin(Subject::Token(token));
+        changes.begin(Subject::Token(token));
+        changes.end_unknown(Subject::Token(token));
+        changes.end(Subject::Token(token));
         changes.apply(Subject::Token(token));
+
+        assert!(!changes.has_none_since(changes.note(), token, project));
+    }
+
+    #[test]
+    fn more_changes_than_can_be_counted_let_nothing_count() {
+        let (token, project) = ids();
+        let changes = alone();
+
+        for _ in 0..=FOR_EVER / UNDER_WAY {
+            changes.begin(Subject::Token(token));
+        }
+        changes.end(Subject::Token(token));
 
         assert!(!changes.has_none_since(changes.note(), token, project));
     }

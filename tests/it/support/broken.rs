@@ -58,6 +58,8 @@ pub struct BrokenStore {
     readers: Gate,
     /// Likewise: see [`BrokenStore::hold_writers`].
     writers: Gate,
+    /// Likewise: see [`BrokenStore::hold_written`].
+    written: Gate,
     /// Likewise: see [`BrokenStore::hold_lookups`].
     lookups: Gate,
 }
@@ -66,8 +68,8 @@ impl BrokenStore {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
         let (broken, found, late) = (Mutex::new(None), AtomicU64::new(0), Mutex::default());
         let panics = AtomicBool::default();
-        let [readers, writers, lookups] = [(); 3].map(|()| Gate::default());
-        Arc::new(Self { inner, broken, found, late, panics, readers, writers, lookups })
+        let [readers, writers, written, lookups] = [(); 4].map(|()| Gate::default());
+        Arc::new(Self { inner, broken, found, late, panics, readers, writers, written, lookups })
     }
 
     pub fn fail(&self, how: Break, when: When) {
@@ -103,6 +105,11 @@ impl BrokenStore {
         self.writers.clone().write_owned().await
     }
 
+    /// Whoever has written hears of it only once this is dropped.
+    pub async fn hold_written(&self) -> OwnedRwLockWriteGuard<()> {
+        self.written.clone().write_owned().await
+    }
+
     /// Whoever looks a project or a token up, or lists them, begins only once this is dropped.
     pub async fn hold_lookups(&self) -> OwnedRwLockWriteGuard<()> {
         self.lookups.clone().write_owned().await
@@ -125,7 +132,11 @@ impl BrokenStore {
         let _opened = self.writers.read().await;
         let how = self.broken.lock().unwrap().map(|(how, _)| how);
         match how {
-            None => work.await,
+            None => {
+                let done = work.await;
+                let _opened = self.written.read().await;
+                done
+            }
             Some(how @ Break::Unconfirmed) => {
                 work.await?;
                 Err(how.error())

@@ -69,6 +69,52 @@ async fn whoever_is_told_that_nothing_is_there_to_be_changed_may_conclude_that_i
     app.stop().await;
 }
 
+/// What was committed and not applied yet: the cache still holds it.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cache_hides_no_commit_that_is_not_answered_yet(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("token", "permissions", "project")] taken: &str,
+) {
+    let database = Database::migrated(backend).await;
+    let store = BrokenStore::new(database.open(catalogue()));
+    let app = App::start_on(database, store.clone(), Options::default()).await;
+    let child = app.subproject("Child").await;
+    let (issued, credential) = issue(&app.service, child.id, &["chat", "fax"]).await;
+    // The watch has looked by now, so that what is cached counts.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let may_fax = async || match app.service.verify(&credential).await {
+        Ok(granted) => app.service.may(&granted, "fax"),
+        Err(Error::Unauthenticated) => false,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(may_fax().await && may_fax().await);
+
+    let held = store.hold_written().await;
+    let (service, reach, id) = (app.service.clone(), operator(child.id), issued.token.id);
+    let narrower = TokenChange { name: None, permissions: Some(catalogue().parse(["chat"]).unwrap()) };
+    let changing = match taken {
+        "token" => tokio::spawn(async move { service.revoke(reach, id).await }),
+        "permissions" => tokio::spawn(async move { service.update_token(reach, id, &narrower).await.map(|_| ()) }),
+        _ => tokio::spawn(async move { service.delete_project(reach).await.map(|_| ()) }),
+    };
+    while app
+        .store
+        .find_any_token(Tenant::Operator, id)
+        .await
+        .unwrap()
+        .is_some_and(|token| token.permissions.iter().any(|name| name == "fax"))
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    assert!(!may_fax().await);
+    assert!(!changing.is_finished(), "it was not answered meanwhile");
+    drop(held);
+    changing.await.unwrap().unwrap();
+    assert!(!may_fax().await);
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_changes_at_once_go_on_without_their_clients_and_the_next_is_told_to_come_again(
