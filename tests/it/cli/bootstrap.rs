@@ -240,7 +240,7 @@ async fn the_file_of_a_start_that_made_nothing_is_in_nobodys_way(
         binary.stop();
     }
 
-    assert_eq!(unconfirmed(&operator), [stray.clone()]);
+    assert_eq!(unconfirmed(&operator), std::slice::from_ref(&stray));
     assert_eq!(fs::read_to_string(stray).unwrap(), "precious");
 }
 
