@@ -34,6 +34,8 @@ use crate::{
 pub struct Hasher {
     shared: Arc<Shared>,
     entropy: Arc<dyn Entropy>,
+    /// How long a job may wait for its slot. What runs is waited for.
+    patience: Duration,
 }
 
 struct Shared {
@@ -64,7 +66,7 @@ enum Job {
     Verify { secret: SecretText, phc: String, answer: Answer<bool> },
 }
 
-/// How long a job may wait for its slot. What runs is waited for.
+/// The patience of every hasher outside of tests.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Every so many jobs that a slot takes while both kinds wait, one is for issuing: whoever only verifies, with any
@@ -106,9 +108,9 @@ impl<T> Answer<T> {
 }
 
 impl<T> Waiting<T> {
-    async fn result(mut self) -> Result<T, Error> {
+    async fn result(mut self, patience: Duration) -> Result<T, Error> {
         let ended = |_| Error::internal("a hash ended without an answer");
-        match timeout(PATIENCE, &mut self.receiver).await {
+        match timeout(patience, &mut self.receiver).await {
             Ok(result) => result.map_err(ended)?,
             Err(_) if !self.is_taken.swap(true, Ordering::AcqRel) => Err(Error::Overloaded),
             Err(_) => self.receiver.await.map_err(ended)?,
@@ -126,7 +128,8 @@ impl Hasher {
         let params = cost.params().ok_or_else(|| Error::internal("the configured hashing cost is out of bounds"))?;
         let (runtime, work) = (Handle::current(), Mutex::default());
         let verified = AtomicU64::new(0);
-        Ok(Self { shared: Arc::new(Shared { cost, params, slots, queue, runtime, work, verified }), entropy })
+        let shared = Arc::new(Shared { cost, params, slots, queue, runtime, work, verified });
+        Ok(Self { shared, entropy, patience: PATIENCE })
     }
 
     /// Hashes a secret with a salt of its own, into a PHC string, when the tenant's turn has come.
@@ -138,7 +141,7 @@ impl Hasher {
         self.entropy.fill(&mut salt);
         let (answer, waiting) = answer();
         self.shared.submit(Job::Hash { tenant, secret, salt, answer })?;
-        waiting.result().await
+        waiting.result(self.patience).await
     }
 
     /// Whether the secret is the one that was hashed.
@@ -149,7 +152,7 @@ impl Hasher {
     pub async fn verify(&self, secret: SecretText, phc: String) -> Result<bool, Error> {
         let (answer, waiting) = answer();
         self.shared.submit(Job::Verify { secret, phc, answer })?;
-        waiting.result().await
+        waiting.result(self.patience).await
     }
 
     /// How many verifications argon2 has run for, since the start.
@@ -329,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn beyond_the_queue_it_refuses_at_once_and_verifying_does_not_wait_behind_issuing() {
         let slow = Cost { memory_kib: 64 * 1024, iterations: 4, parallelism: 1 };
-        let hasher = start(slow, 1, 2);
+        let hasher = Hasher { patience: Duration::from_secs(60), ..start(slow, 1, 2) };
         let phc = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
         let issuing: Vec<_> = (0..8)
@@ -374,8 +377,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_too_long_is_told_and_the_job_is_never_run() {
-        let slow = Cost { memory_kib: 128 * 1024, iterations: 16, parallelism: 1 };
-        let hasher = start(slow, 1, 64);
+        let patient = start(Cost { memory_kib: 8 * 1024, iterations: 8, parallelism: 1 }, 1, 64);
+        let hasher = Hasher { patience: Duration::from_millis(50), ..patient.clone() };
         let running: Vec<_> = (0..8)
             .map(|_| {
                 let hasher = hasher.clone();
@@ -389,6 +392,6 @@ mod tests {
         }
 
         assert!(told > 0, "eight of these take longer than any may wait");
-        assert!(hasher.hash(Tenant::Operator, text("x")).await.is_ok(), "the slot is free again");
+        assert!(patient.hash(Tenant::Operator, text("x")).await.is_ok(), "the slot is free again");
     }
 }
