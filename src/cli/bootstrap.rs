@@ -172,18 +172,17 @@ fn discard(path: &Path) {
     }
 }
 
+/// The last two lines are for a shell: README's commands use these two variables.
 fn print(first: &Bootstrapped, base_url: &str) -> Result<(), Failure> {
-    let project = first.project.id;
     let text = SecretText::new(format!(
         "{}\n{}
-Issue a token with it, in another terminal:\n
-curl {base_url}/api/laml/2010-04-01/Accounts/{project}/tokens \\
-  -u '{project}:{secret}' \\
-  --data-urlencode \"name=John Doe's Token\" \\
-  -d permissions=calling -d permissions=chat -d permissions=messaging\n\n",
+Tokensmith serves on {base_url}. Copy these two lines into another terminal:\n
+PROJECT_ID={}
+MANAGEMENT_SECRET={}\n\n",
         output::project(&first.project, None),
         output::issued(&first.token).as_str(),
-        secret = first.token.secret.reveal().as_str()
+        first.project.id,
+        first.token.secret.reveal().as_str()
     ));
     output::print(text.as_str())
 }

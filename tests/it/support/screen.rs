@@ -46,8 +46,13 @@ impl Screen {
 
     pub fn wait_for(&mut self, end: &str) {
         while !self.text.ends_with(end) {
-            self.text.push_str(&self.chunks.recv_timeout(Duration::from_secs(60)).expect("more on the screen"));
+            self.read_more();
         }
+    }
+
+    /// Waits until something more is shown.
+    pub fn read_more(&mut self) {
+        self.text.push_str(&self.chunks.recv_timeout(Duration::from_secs(60)).expect("more on the screen"));
     }
 
     /// Reads what is shown until nobody has the terminal any more, and the test has dropped its own.
