@@ -22,6 +22,7 @@ mod logs;
 mod process;
 mod proxies;
 mod quickstart;
+mod readme;
 mod secrecy;
 mod sentences;
 mod stopping;

@@ -8,7 +8,6 @@ use tempfile::TempDir;
 use crate::support::{Backend, Database, tokensmith};
 
 const QUICKSTART: &str = include_str!("../../docs/quickstart.md");
-const README: &str = include_str!("../../README.md");
 
 /// The shell blocks of a document, without those that say what a test must not do.
 fn commands(document: &str) -> String {
@@ -92,49 +91,4 @@ async fn the_quickstart_does_what_it_says(#[values(Backend::Sqlite, Backend::Pos
     assert!(said.contains("permissions  chat"), "{said}");
     let log = fs::read_to_string(directory.path().join("demo/serve.log")).unwrap();
     assert!(log.contains("stopped"), "{log}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_calls_answer_as_it_says() {
-    let directory = TempDir::new().unwrap();
-    let blocks: Vec<&str> = README.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    let block = |holds: &str| *blocks.iter().find(|block| block.contains(holds)).expect(holds);
-    let start = block("cargo run --release -- serve --bootstrap").replace("cargo run --release --", "tokensmith");
-    let check = block("token verify").replace("target/release/tokensmith", "tokensmith");
-    let script = format!(
-        "{} > path.txt 2> serve.log &
-        until tokensmith healthcheck 2> waiting.txt; do sleep 0.1; done
-        PROJECT_ID=$(tr -d '\\n' < data/bootstrap.json | sed 's/.*\"project\": *{{[^}}]*\"id\": *\"\\([^\"]*\\)\".*/\\1/')
-        TOKEN=$(sed -n 's/.*\"token\": \"\\(PT[0-9a-f]*\\)\".*/\\1/p' data/bootstrap.json)
-        MANAGEMENT=$TOKEN
-        {} > issued.json
-        cat issued.json
-        TOKEN_ID=$(sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/' issued.json)
-        ISSUED=$(sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/' issued.json)
-        echo \"$PROJECT_ID:$ISSUED\" | tokensmith token verify --permission calling
-        {}
-        ! echo \"$PROJECT_ID:$ISSUED\" | tokensmith token verify",
-        start.trim(),
-        block("Doe's Token").trim(),
-        // The credential that the README checks is the one that manages.
-        check.trim().replace("--permission calling", "--permission management"),
-    );
-
-    let said = run(&script, &directory);
-
-    let shown = README.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
-    let keys = |json: &str| -> Vec<String> {
-        json.split('"')
-            .skip(1)
-            .step_by(2)
-            .filter(|word| ["id", "name", "permissions", "token"].contains(word))
-            .map(str::to_owned)
-            .collect()
-    };
-    assert_eq!(keys(shown), ["id", "name", "permissions", "token"]);
-    assert!(
-        said.contains(r#""name":"John Doe's Token","permissions":["calling","chat","messaging"],"token":"PT"#),
-        "{said}"
-    );
-    assert!(said.contains("\"token\":\"redacted\""), "{said}");
 }
