@@ -60,21 +60,29 @@ pub(super) fn confirm_on_a_terminal(what: &str) -> Result<(), Failure> {
     if can_ask() { ask(what) } else { Ok(()) }
 }
 
+/// Asks before something is replaced. Without a terminal to ask on, it is refused: the command needs `--yes`.
+pub(super) fn confirm_with(what: &str, refused: &str) -> Result<(), Failure> {
+    if !can_ask() {
+        return Err(Failure::Misused(format!("{what} Add --yes to do it.")));
+    }
+    question(what, refused)
+}
+
 fn can_ask() -> bool {
     stdin().is_terminal() && stderr().is_terminal()
 }
 
 fn ask(what: &str) -> Result<(), Failure> {
+    question(&format!("{what} This cannot be undone."), "nothing was changed")
+}
+
+fn question(what: &str, refused: &str) -> Result<(), Failure> {
     let mut asking = stderr();
-    let _gone = write!(asking, "{} This cannot be undone. Go on? [y/N] ", visible(what)).and_then(|()| asking.flush());
+    let _gone = write!(asking, "{} Go on? [y/N] ", visible(what)).and_then(|()| asking.flush());
     let mut answer = String::new();
     stdin()
         .lock()
         .read_line(&mut answer)
         .map_err(|error| Failure::Refused(format!("stdin cannot be read: {error}")))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(Failure::Refused("nothing was changed".to_owned()))
-    }
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::Refused(refused.to_owned())) }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::{Failure, output};
+use super::{Failure, draft::Draft, output};
 use crate::{
     config::{Config, DatabaseUrl, ServerKey},
     entropy::{Entropy, SystemEntropy},
@@ -90,7 +90,7 @@ pub(super) fn known(config: &Config) -> Keys {
     Keys::new(current, previous(config))
 }
 
-fn previous(config: &Config) -> Vec<Key> {
+pub(super) fn previous(config: &Config) -> Vec<Key> {
     config.server.previous_keys.iter().filter_map(|key| key.bytes()).map(|key| Key::new(*key)).collect()
 }
 
@@ -119,7 +119,7 @@ fn lost(path: &Path) -> Failure {
 }
 
 /// The database's name and `.key`.
-fn beside(database: &Path) -> PathBuf {
+pub(super) fn beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".key");
     PathBuf::from(name)
@@ -180,7 +180,17 @@ fn warn_of_group(path: &Path) {
     }
 }
 
-fn read(path: &Path) -> Result<Key, Failure> {
+/// A key's file before it has its name.
+pub(super) fn draft(target: &Path, key: &Key) -> std::io::Result<Draft> {
+    let draft = Draft::beside(target)?;
+    let text = Zeroizing::new(base16ct::lower::encode_string(&**key));
+    let mut file = OpenOptions::new().write(true).open(draft.path())?;
+    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"))?;
+    Ok(draft)
+}
+
+/// The key in a file.
+pub(super) fn read(path: &Path) -> Result<Key, Failure> {
     let refuse = |why: &str| Failure::Refused(format!("the server's key {} {why}", path.display()));
     let unreadable = |error: std::io::Error| refuse(&format!("cannot be read: {error}"));
     // Without it, whoever opens a pipe waits for its writer.

@@ -19,6 +19,14 @@ pub(super) const MIGRATE: &str = "Examples:
   tokensmith migrate
   tokensmith migrate --set database.url=sqlite://tokensmith.db";
 
+pub(super) const BACKUP: &str = "Examples:
+  tokensmith backup /var/backups/tokensmith.db
+  tokensmith backup tonight.db --with-key --json";
+
+pub(super) const RESTORE: &str = "Examples:
+  tokensmith restore /var/backups/tokensmith.db
+  tokensmith restore tonight.db --yes --json";
+
 pub(super) const PROJECT: &str = "Examples:
   tokensmith project create \"My platform\"
   tokensmith project list";

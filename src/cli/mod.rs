@@ -5,15 +5,20 @@
 //! so it asks for no credential.
 
 mod args;
+mod backup;
 mod bodies;
 mod bootstrap;
 mod catalogue;
+mod draft;
 mod health;
+mod interrupt;
 mod keys;
 mod lookup;
 mod manual;
 mod output;
 mod project;
+mod restore;
+mod restored_key;
 mod serve;
 mod store;
 mod terminal;
@@ -68,6 +73,20 @@ enum Command {
     /// Makes a missing SQLite file. Processes that migrate at once take turns.
     #[command(after_long_help = manual::MIGRATE)]
     Migrate,
+    /// Copy the SQLite database to a file, while servers go on.
+    ///
+    /// The copy is the database at one moment: it has everything that was answered before the command began. It is checked
+    /// before it gets its name. Do not copy the file of a running server in another way: its last changes are in a second
+    /// file, and it may change while it is read. Postgres has pg_dump.
+    #[command(after_long_help = manual::BACKUP)]
+    Backup(backup::BackupArgs),
+    /// Replace the SQLite database by a copy that 'backup' made. Stop the server first.
+    ///
+    /// It shows what it replaces, and asks. The replaced database stays beside the new one, with .before-restore- and the
+    /// time behind its name. FILE.key is restored with it, where 'backup --with-key' made one. Tokens that were revoked since
+    /// the copy was made are valid again: they are listed. A copy of an older version is migrated by the next start.
+    #[command(after_long_help = manual::RESTORE)]
+    Restore(restore::RestoreArgs),
     /// Create, list, show, rename and delete projects.
     #[command(subcommand, after_long_help = manual::PROJECT)]
     Project(project::ProjectCommand),
@@ -195,6 +214,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args, &config)).or_else(|failure| in_log(failure, &config)),
         Command::Migrate => block_on(store::migrate(&config)),
+        Command::Backup(args) => block_on(backup::run(args, &config)),
+        Command::Restore(args) => block_on(restore::run(args, &config)),
         Command::Project(command) => block_on(project::run(command, &config)),
         Command::Token(command) => block_on(token::run(command, &config)),
         Command::Config(ConfigCommand::Check) => output::print_again(&config.to_toml()).map(|()| ExitCode::SUCCESS),

@@ -144,7 +144,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failur
 
 /// Asks whether the database file is there. 'migrate' in the wrong directory would make a second one, so the error names
 /// the whole path.
-fn assert_there(path: &Path) -> Result<(), Failure> {
+pub(super) fn assert_there(path: &Path) -> Result<(), Failure> {
     let shown = whole(path);
     let shown = shown.display();
     Err(Failure::Refused(match fs::metadata(path) {

@@ -134,7 +134,8 @@ pub(super) fn advertised(path: &Path) -> Option<String> {
     }
 }
 
-fn lock(path: &Path) -> io::Result<File> {
+/// Takes the claim at that path.
+pub(super) fn lock(path: &Path) -> io::Result<File> {
     lock_opened(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?, path)
 }
 

@@ -135,6 +135,25 @@ fn assert_shared(path: &Path) -> Result<(), MigrateError> {
     }
 }
 
+/// Asks whether all migrations of an SQLite database are known to this program. It may lack some of them.
+pub(super) async fn assert_known(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+    let applied: Vec<(i32, String, String)> =
+        sqlx::query_as("select version, name, checksum from refinery_schema_history order by version")
+            .fetch_all(connection)
+            .await?;
+    let runner = sqlite_runner();
+    for (version, name, checksum) in applied {
+        match runner.get_migrations().iter().find(|known| known.version() == version) {
+            None => return Err(MigrateError::Newer(format!("V{version}__{name}"))),
+            Some(known) if known.checksum().to_string() != checksum => {
+                return Err(MigrateError::Changed(format!("V{version}__{name}")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// How long to wait for others that migrate.
 const PATIENCE: Duration = Duration::from_secs(30);
 

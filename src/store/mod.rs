@@ -9,10 +9,12 @@
 //! written.
 
 mod claim;
+pub mod copies;
 mod database_file;
 mod explain;
 pub mod migrate;
 pub mod postgres;
+pub mod replace;
 mod sql;
 pub mod sqlite;
 

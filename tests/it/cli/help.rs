@@ -27,6 +27,8 @@ fn the_first_help_says_where_to_start() {
     Commands:
       serve        Migrate the database to this version's schema, then serve the APIs
       migrate      Migrate the database to this version's schema
+      backup       Copy the SQLite database to a file, while servers go on
+      restore      Replace the SQLite database by a copy that 'backup' made. Stop the server first
       project      Create, list, show, rename and delete projects
       token        Issue, list, show, update, revoke and verify tokens
       config       Check the configuration
@@ -66,6 +68,8 @@ fn the_first_help_says_where_to_start() {
 #[rstest]
 #[case(&["serve"], &["--bootstrap [<NAME>]", "--bind <ADDRESS:PORT>", "bootstrap.json", "only its owner can read", "curl"])]
 #[case(&["migrate"], &["to this version's schema", "--config <FILE>", "--set <KEY=VALUE>", "Not for secrets"])]
+#[case(&["backup"], &["<FILE>", "while servers go on", "Do not copy the file of a running server", "--with-key", "--force", "--json", "pg_dump", "tokensmith backup /var/backups/tokensmith.db", "tokensmith backup tonight.db --with-key --json"])]
+#[case(&["restore"], &["<FILE>", "Stop the server first", "shows what it replaces, and asks", "valid again", "--yes", "--discard", "--without-key", "--json", "tokensmith restore /var/backups/tokensmith.db", "tokensmith restore tonight.db --yes --json"])]
 #[case(&["project"], &["create", "list", "show", "rename", "delete"])]
 #[case(&["project", "create"], &["<NAME>", "1 to 250 characters", "--parent <PROJECT>", "root project", "--no-token", "--json", "--field <NAME>", "\"management\""])]
 #[case(&["project", "list"], &["newest first", "--parent <PROJECT>", "--name <NAME>", "--limit <N>", "--after <CURSOR>", "--all", "--json"])]
@@ -113,6 +117,8 @@ fn no_command_gets_the_help_as_a_complaint() {
 #[case(&["swim"], "unrecognized subcommand 'swim'")]
 #[case(&["serve", "--swim"], "unexpected argument '--swim'")]
 #[case(&["serve", "one", "two"], "unexpected argument 'one'")]
+#[case(&["backup"], "<FILE>")]
+#[case(&["restore"], "<FILE>")]
 #[case(&["project", "create"], "<NAME>")]
 #[case(&["project", "create", "x", "--parent", ""], "its first 8 or more digits, or its name")]
 #[case(&["project", "create", "x", "--field", "token"], "token.token")]

@@ -1,5 +1,6 @@
 //! The command line, with the real binary: what is printed where, and the exit codes.
 
+mod backup;
 mod bootstrap;
 mod catalogue;
 mod errors;
@@ -9,6 +10,7 @@ mod lists;
 mod lookup;
 mod names;
 mod project;
+mod restore;
 mod screen;
 mod scripts;
 mod store;

@@ -12,6 +12,8 @@ mod standby;
 
 use std::time::{Duration, Instant};
 
+pub use place::Tables;
+
 /// Chance that repeats itself: SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone)]
 struct Dice(u64);

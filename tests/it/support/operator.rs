@@ -37,6 +37,11 @@ impl Operator {
         directory.join("bootstrap.json")
     }
 
+    /// Where it stands.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_in(self.directory.path(), arguments)
     }
