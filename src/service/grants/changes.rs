@@ -10,6 +10,7 @@
 //! verifies then reads the row. So the cache never hides a commit, however long that takes to be applied.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -50,6 +51,9 @@ pub(in crate::service) struct Changes {
     /// one word, because a verification that looks at one number sees both: a group with a change under way is later than
     /// every stamp. Written by whoever changes something.
     groups: Box<[AtomicU64]>,
+    /// Chooses the group of an id, under a random key of this process. Clients name the ids of changes: with a group that
+    /// follows from the id alone, a tenant could keep the grants of another from counting.
+    placing: RandomState,
     /// Every grant with a stamp below it was read too early. Raised by the watch.
     floor: AtomicU64,
     /// Until when nobody else can have changed something unnoticed: nanoseconds since `began`. Set by the watch.
@@ -64,6 +68,7 @@ impl Changes {
         Self {
             number: AtomicU64::new(0),
             groups: (0..GROUPS).map(|_| AtomicU64::new(0)).collect(),
+            placing: RandomState::new(),
             floor: AtomicU64::new(0),
             alone_until: AtomicU64::new(0),
             is_unwatched: AtomicBool::new(false),
@@ -153,9 +158,12 @@ impl Changes {
             Subject::Token(id) => id.as_uuid(),
             Subject::Project(id) => id.as_uuid(),
         };
-        // Our ids are random. Whoever asks for others makes a group be read again, and no more.
-        let [a, b, ..] = id.into_bytes();
-        &self.groups[usize::from(u16::from_be_bytes([a, b])) % GROUPS]
+        &self.groups[self.place(id)]
+    }
+
+    fn place(&self, id: Uuid) -> usize {
+        // The number of groups is a power of two, so the lowest bits are as good as any.
+        usize::try_from(self.placing.hash_one(id.as_u128()) % GROUPS as u64).expect("less than the number of groups")
     }
 }
 
@@ -199,10 +207,26 @@ mod tests {
         let (token, project) = ids();
         let changes = alone();
         let before = changes.note();
+        let ours = [token.as_uuid(), project.as_uuid()].map(|id| changes.place(id));
+        let other = (3..).map(Uuid::from_u128).find(|id| !ours.contains(&changes.place(*id))).unwrap();
 
-        changes.apply(Subject::Token(Uuid::from_u128(3 << 112).into()));
+        changes.apply(Subject::Token(other.into()));
 
         assert!(changes.has_none_since(before, token, project));
+    }
+
+    #[test]
+    fn no_client_can_choose_the_group_of_an_id() {
+        // Alike but for their last byte, as a client may write them.
+        let ids: Vec<Uuid> = (0..64).map(Uuid::from_u128).collect();
+        let groups = |changes: &Changes| ids.iter().map(|id| changes.place(*id)).collect::<Vec<_>>();
+        let (one, other) = (groups(&Changes::new()), groups(&Changes::new()));
+
+        assert_ne!(one, other, "each process has a key of its own");
+        let mut distinct = one;
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(distinct.len() > 48, "{distinct:?}");
     }
 
     #[test]
