@@ -1,5 +1,6 @@
 //! Rows as they come from either database, and what they become.
 
+use sqlx::{FromRow, Row, postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use crate::{
@@ -9,8 +10,24 @@ use crate::{
     store::Holder,
 };
 
+/// Reads a record's fields from the columns of the same names, of either database.
+///
+/// sqlx's derive does the same, but its macros need all of sqlx, SQLite's C code included, built a second time.
+macro_rules! from_columns {
+    ($record:ident { $($column:ident),+ $(,)? }) => {
+        from_columns!(PgRow, $record { $($column),+ });
+        from_columns!(SqliteRow, $record { $($column),+ });
+    };
+    ($row:ty, $record:ident { $($column:ident),+ }) => {
+        impl FromRow<'_, $row> for $record {
+            fn from_row(row: &$row) -> sqlx::Result<Self> {
+                Ok(Self { $($column: row.try_get(stringify!($column))?),+ })
+            }
+        }
+    };
+}
+
 /// The columns of a token, with the selector of its secret.
-#[derive(sqlx::FromRow)]
 pub(super) struct TokenRecord {
     id: Uuid,
     project_id: Uuid,
@@ -21,6 +38,8 @@ pub(super) struct TokenRecord {
     created_by: Option<Uuid>,
     selector: Vec<u8>,
 }
+
+from_columns!(TokenRecord { id, project_id, name, permissions, created_at, updated_at, created_by, selector });
 
 impl TokenRecord {
     pub(super) fn into_token(self, catalogue: &Catalogue) -> Result<Token, Error> {
@@ -38,7 +57,6 @@ impl TokenRecord {
 }
 
 /// The columns of a project.
-#[derive(sqlx::FromRow)]
 pub(super) struct ProjectRecord {
     id: Uuid,
     name: String,
@@ -51,6 +69,19 @@ pub(super) struct ProjectRecord {
     created_at: i64,
     updated_at: i64,
 }
+
+from_columns!(ProjectRecord {
+    id,
+    name,
+    parent_id,
+    region_preference,
+    protect_recordings,
+    protect_message_media,
+    protect_fax_media,
+    force_https_requests,
+    created_at,
+    updated_at
+});
 
 impl From<ProjectRecord> for Project {
     fn from(record: ProjectRecord) -> Self {
@@ -70,7 +101,6 @@ impl From<ProjectRecord> for Project {
 }
 
 /// The columns that a verification reads.
-#[derive(sqlx::FromRow)]
 pub(super) struct HolderRecord {
     secret_id: Uuid,
     hash: String,
@@ -84,6 +114,20 @@ pub(super) struct HolderRecord {
     project_id: Uuid,
     parent_id: Option<Uuid>,
 }
+
+from_columns!(HolderRecord {
+    secret_id,
+    hash,
+    check_bytes,
+    proof,
+    proof_key,
+    token_id,
+    name,
+    permissions,
+    created_at,
+    project_id,
+    parent_id
+});
 
 impl HolderRecord {
     pub(super) fn into_holder(self, catalogue: &Catalogue) -> Result<Holder, Error> {
