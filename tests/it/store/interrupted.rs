@@ -176,18 +176,22 @@ async fn who_waits_behind_a_commit_that_is_not_answered_is_told_in_time_and_neve
     assert_whole(&database).await;
 }
 
-/// The one that reads and the one that writes: a failure of either is enough to doubt both.
+/// The one that reads and the one that writes: a failure of either is enough to doubt both. They go silent while they may still
+/// be asked whether they are in order, or when they have been idle for a moment, which nobody can be asked.
+#[rstest]
+#[case::while_they_are_asked(Duration::ZERO)]
+#[case::while_they_are_idle(Duration::from_millis(300))]
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_connections_cost_one_answer_and_are_replaced() {
+async fn silent_connections_cost_one_answer_and_are_replaced(#[case] idle_for: Duration) {
     let limit = Duration::from_secs(2);
     let database = Database::migrated(Backend::Postgres).await;
     let (line, store, project) = by_line(&database, limit).await;
-    // The one that writes is open, and has just been used: it may still be asked whether it is in order.
     let (left, right) = tokio::join!(write(&*store, project.id), write(&*store, project.id));
     left.1.unwrap();
     right.1.unwrap();
     store.find_project(Tenant::Operator, project.id).await.unwrap().unwrap();
 
+    tokio::time::sleep(idle_for).await;
     line.silence();
     let began = Instant::now();
     let (_, written) = write(&*store, project.id).await;
