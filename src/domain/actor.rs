@@ -29,6 +29,8 @@ pub enum Tenant {
     Operator,
     /// A root project with its subprojects.
     Root(ProjectId),
+    /// Whoever has yet to prove a secret that this process does not remember.
+    Unproven,
 }
 
 impl Actor {

@@ -1,6 +1,9 @@
 //! We look a token up for someone who was handed it (RFC 7662).
 
-use super::{Caller, Granted, Service, verify::Unproven};
+use super::{
+    Caller, Granted, Service,
+    verify::{Lane, Unproven},
+};
 use crate::{domain::Credential, error::Error};
 
 impl Service {
@@ -11,7 +14,7 @@ impl Service {
     /// [`Error::Overloaded`], [`Error::StoreAway`] and [`Error::Internal`] where nobody can tell.
     pub async fn introspect(&self, caller: &Caller, secret: &str) -> Result<Option<Granted>, Error> {
         let Some(credential) = Credential::bearer(secret) else { return Ok(None) };
-        match self.prove(&credential).await {
+        match self.prove(Lane::Verification, &credential).await {
             Ok(granted) if caller.sees(granted.project, granted.parent) => Ok(Some(granted)),
             Ok(_) | Err(Unproven::Refused(_)) => Ok(None),
             Err(Unproven::Unknown(error)) => Err(error),

@@ -1,8 +1,8 @@
 //! We find out how far someone reaches: from a credential to a caller, from a caller to a project of its tree.
 
-use super::{Grant, Refusal, Service, Subject};
+use super::{Grant, Refusal, Service, Subject, verify::Lane};
 use crate::{
-    domain::{Actor, Credential, Needed, ProjectId, Reach, Tenant, Token, TokenId},
+    domain::{Actor, Credential, INTROSPECTION, Needed, ProjectId, Reach, Tenant, Token, TokenId},
     error::Error,
 };
 
@@ -65,7 +65,9 @@ impl Service {
         credential: &Credential,
         permissions: &[&str],
     ) -> Result<Caller, Error> {
-        let grant = self.verify(credential).await?;
+        // Resource servers introspect as often as they are asked, so that is verification as well.
+        let lane = if permissions.contains(&INTROSPECTION) { Lane::Verification } else { Lane::Management };
+        let grant = self.verify_in(lane, credential).await?;
         if !permissions.iter().any(|permission| self.may(&grant, permission)) {
             self.count_refusal(Refusal::MissingPermission);
             let permission = permissions.first().copied().unwrap_or_default().to_owned();

@@ -3,15 +3,24 @@
 
 use super::{
     Service,
-    grants::{Found, Fresh, Grant, Granted},
+    grants::{Found, Fresh, Grant, Granted, Proven},
     proof::Judgement,
     tally::Refusal,
 };
 use crate::{
-    domain::{Credential, Secret},
+    domain::{Credential, Secret, Tenant},
     error::Error,
     store::Holder,
 };
+
+/// What a credential is proven for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// To know whom it is of.
+    Verification,
+    /// To let a caller in, in turn with those of other tenants.
+    Management,
+}
 
 /// Why a credential proves nothing.
 pub(super) enum Unproven {
@@ -41,7 +50,11 @@ impl Service {
     /// [`Error::Unauthenticated`] whatever is wrong with it; [`Error::Overloaded`], [`Error::StoreAway`] and
     /// [`Error::Internal`] where nobody can tell.
     pub async fn verify(&self, credential: &Credential) -> Result<Granted, Error> {
-        self.prove(credential).await.map_err(|unproven| match unproven {
+        self.verify_in(Lane::Verification, credential).await
+    }
+
+    pub(super) async fn verify_in(&self, lane: Lane, credential: &Credential) -> Result<Granted, Error> {
+        self.prove(lane, credential).await.map_err(|unproven| match unproven {
             Unproven::Refused(refusal) => {
                 self.count_refusal(refusal);
                 Error::Unauthenticated
@@ -51,7 +64,7 @@ impl Service {
     }
 
     /// The same, which counts nothing.
-    pub(super) async fn prove(&self, credential: &Credential) -> Result<Granted, Unproven> {
+    pub(super) async fn prove(&self, lane: Lane, credential: &Credential) -> Result<Granted, Unproven> {
         let secret = &credential.secret;
         let selector = secret.selector();
         let digest = self.digests.of_secret(secret);
@@ -65,7 +78,14 @@ impl Service {
 
         // Before the row is read: see `grants/changes.rs`.
         let stamp = self.changes.note();
-        let Some(holder) = self.store.find_holder(selector).await? else {
+        let found = match lane {
+            Lane::Verification => self.store.find_holder(selector).await?,
+            Lane::Management => {
+                let tenant = proven.as_ref().map_or(Tenant::Unproven, Proven::tenant);
+                self.store.find_caller(tenant, selector).await?
+            }
+        };
+        let Some(holder) = found else {
             if proven.is_some() {
                 self.grants.forget(selector);
             }

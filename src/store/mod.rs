@@ -267,6 +267,10 @@ pub trait Secrets: Send + Sync {
     /// Finds the one secret that a selector can mean: one indexed read.
     async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error>;
 
+    /// The same for a caller of management, when the turn of the tenant has come that the secret was of before: many callers
+    /// of one tenant are not to keep others waiting.
+    async fn find_caller(&self, tenant: Tenant, selector: Selector) -> Result<Option<Holder>, Error>;
+
     /// Puts a new hash of the same secret, and what proves it, in the place of the old one, if that is still there.
     /// Returns whether it was.
     async fn replace_hash(&self, id: SecretId, old: &str, new: &str, proof: Option<&Proof>) -> Result<bool, Error>;

@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Mark, Store, migrate,
-    sql::{Failure, Inserts, Pulse, Purpose, SqlStore, read, turns_to_read, turns_to_write},
+    sql::{Failure, Inserts, Pulse, Purpose, SqlStore, read, turns_to_authenticate, turns_to_read, turns_to_write},
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -72,6 +72,7 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
     };
     Arc::new_cyclic(|itself| SqlStore::<Postgres> {
         to_read: turns_to_read(readers.options().get_max_connections()),
+        to_authenticate: turns_to_authenticate(readers.options().get_max_connections()),
         to_write: turns_to_write(writer.options().get_max_connections()),
         readers,
         writer,

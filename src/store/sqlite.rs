@@ -23,7 +23,10 @@ use super::{
     claim::Claim,
     database_file::{DatabaseFile, named_after},
     migrate,
-    sql::{COMMIT_LIMIT, Failure, Inserts, Pulse, Purpose, SqlStore, read, turns_to_read, turns_to_write},
+    sql::{
+        COMMIT_LIMIT, Failure, Inserts, Pulse, Purpose, SqlStore, read, turns_to_authenticate, turns_to_read,
+        turns_to_write,
+    },
 };
 use crate::{domain::Catalogue, error::Error};
 
@@ -83,6 +86,7 @@ fn build(options: &Options, catalogue: Arc<Catalogue>) -> Arc<SqlStore<Sqlite>> 
         writer: writer.connect_lazy_with(writing(connect.clone())),
         readers: pool(options.readers).connect_lazy_with(connect.read_only(true)),
         to_read: turns_to_read(options.readers),
+        to_authenticate: turns_to_authenticate(options.readers),
         to_write: turns_to_write(WRITERS),
         file: Some(file),
         writers_opened,

@@ -36,7 +36,7 @@ fn take(turns: &Turns<u8>, key: u8) -> Turn<u8> {
 }
 
 fn wait(turns: &Turns<u8>, key: u8, rank: Rank) -> Waiting {
-    ask(turns, key, rank).err().expect("it has to wait")
+    ask(turns, key, rank).expect_err("it has to wait")
 }
 
 /// All of them are free, and nothing is kept of anybody.
@@ -108,7 +108,7 @@ fn of_many_that_wait_one_tenant_waits_for_one_turn_of_each_other() {
     let turns = Turns::new(Bounds { at_once: 1, each: 1, waiting: 300 });
     let mut held = take(&turns, 0);
     let mut crowd: Vec<(u8, Waiting)> =
-        (0..900).map(|i| ((i % 3) as u8, wait(&turns, (i % 3) as u8, Rank::First))).collect();
+        [0, 1, 2].repeat(300).into_iter().map(|key| (key, wait(&turns, key, Rank::First))).collect();
 
     for _ in 0..50 {
         let mut mine = wait(&turns, 9, Rank::Later);

@@ -30,7 +30,7 @@ pub use watch::Watch;
 use super::digest::Digest;
 use crate::{
     clock::Timestamp,
-    domain::{Actor, PermissionSet, ProjectId, SecretId, Selector, TokenId},
+    domain::{Actor, PermissionSet, ProjectId, SecretId, Selector, Tenant, TokenId},
 };
 
 /// What a proven credential stands for, as the store held it when it was last read.
@@ -104,6 +104,11 @@ pub(super) enum Found {
 pub(super) struct Proven(Arc<Entry>);
 
 impl Proven {
+    /// The tenant that it is of, which never changes.
+    pub(super) fn tenant(&self) -> Tenant {
+        self.0.grant.actor().tenant()
+    }
+
     /// Whether the row still holds what the secret proved itself against.
     pub(super) fn holds_for(&self, secret: SecretId, hash: u64) -> bool {
         self.0.grant.secret == secret && self.0.hash == hash

@@ -332,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn beyond_the_queue_it_refuses_at_once_and_verifying_does_not_wait_behind_issuing() {
         let slow = Cost { memory_kib: 64 * 1024, iterations: 4, parallelism: 1 };
-        let hasher = Hasher { patience: Duration::from_secs(60), ..start(slow, 1, 2) };
+        let hasher = Hasher { patience: Duration::from_mins(1), ..start(slow, 1, 2) };
         let phc = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
         let issuing: Vec<_> = (0..8)

@@ -28,7 +28,7 @@ use tokio_util::context::TokioContext;
 
 pub(super) use failure::{Failure, Tries};
 pub(super) use inserts::Inserts;
-pub(super) use lent::{Purpose, turns_to_read, turns_to_write};
+pub(super) use lent::{Purpose, turns_to_authenticate, turns_to_read, turns_to_write};
 use lent::{giving, taking};
 pub(super) use pulse::Pulse;
 
@@ -45,6 +45,8 @@ pub struct SqlStore<DB: Database> {
     pub(super) readers: Pool<DB>,
     /// Whose turn it is to read for management.
     pub(super) to_read: Turns<Tenant>,
+    /// Whose turn it is to be let in to management.
+    pub(super) to_authenticate: Turns<Tenant>,
     /// For what writes. On SQLite one connection: its one writer.
     pub(super) writer: Pool<DB>,
     /// Whose turn it is to write.

@@ -5,7 +5,7 @@ use sqlx::{Postgres, Sqlite};
 
 use super::{Purpose, SqlStore, giving, read, records::HolderRecord, write};
 use crate::{
-    domain::{Actor, Proof, SecretId, Selector},
+    domain::{Actor, Proof, SecretId, Selector, Tenant},
     error::Error,
     store::{Holder, MadeProof, Secrets},
 };
@@ -15,21 +15,11 @@ macro_rules! secrets {
         #[async_trait]
         impl Secrets for SqlStore<$database> {
             async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
-                read!(self, Purpose::Verification, |connection| {
-                    sqlx::query_as::<_, HolderRecord>(
-                        "select s.id as secret_id, s.hash, s.check_bytes, s.proof, s.proof_key, t.id as token_id, t.name,
-                            t.permissions, t.created_at, p.id as project_id, p.parent_id
-                        from token_secrets s
-                        join tokens t on t.id = s.token_id
-                        join projects p on p.id = t.project_id
-                        where s.selector = $1",
-                    )
-                    .bind(selector.as_bytes())
-                    .fetch_optional(connection)
-                    .await?
-                    .map(|record| record.into_holder(&self.catalogue))
-                    .transpose()?
-                })
+                self.holder(Purpose::Verification, selector).await
+            }
+
+            async fn find_caller(&self, tenant: Tenant, selector: Selector) -> Result<Option<Holder>, Error> {
+                self.holder(Purpose::Authentication(tenant), selector).await
             }
 
             async fn replace_hash(
@@ -75,6 +65,26 @@ macro_rules! secrets {
                         .rows_affected();
                     }
                     kept
+                })
+            }
+        }
+
+        impl SqlStore<$database> {
+            async fn holder(&self, purpose: Purpose, selector: Selector) -> Result<Option<Holder>, Error> {
+                read!(self, purpose, |connection| {
+                    sqlx::query_as::<_, HolderRecord>(
+                        "select s.id as secret_id, s.hash, s.check_bytes, s.proof, s.proof_key, t.id as token_id, t.name,
+                            t.permissions, t.created_at, p.id as project_id, p.parent_id
+                        from token_secrets s
+                        join tokens t on t.id = s.token_id
+                        join projects p on p.id = t.project_id
+                        where s.selector = $1",
+                    )
+                    .bind(selector.as_bytes())
+                    .fetch_optional(connection)
+                    .await?
+                    .map(|record| record.into_holder(&self.catalogue))
+                    .transpose()?
                 })
             }
         }

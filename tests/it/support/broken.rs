@@ -120,6 +120,14 @@ impl BrokenStore {
         self.read(work).await
     }
 
+    /// Reads the row of a secret.
+    async fn find<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let holder = self.read(work).await;
+        self.found.fetch_add(1, Ordering::SeqCst);
+        let _opened = self.readers.read().await;
+        holder
+    }
+
     async fn read<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match *self.broken.lock().unwrap() {
             Some((how, When::Always)) => Err(how.error()),
@@ -292,10 +300,11 @@ impl Tokens for BrokenStore {
 #[async_trait]
 impl Secrets for BrokenStore {
     async fn find_holder(&self, selector: Selector) -> Result<Option<Holder>, Error> {
-        let holder = self.read(self.inner.find_holder(selector)).await;
-        self.found.fetch_add(1, Ordering::SeqCst);
-        let _opened = self.readers.read().await;
-        holder
+        self.find(self.inner.find_holder(selector)).await
+    }
+
+    async fn find_caller(&self, tenant: Tenant, selector: Selector) -> Result<Option<Holder>, Error> {
+        self.find(self.inner.find_caller(tenant, selector)).await
     }
 
     async fn replace_hash(&self, id: SecretId, old: &str, new: &str, proof: Option<&Proof>) -> Result<bool, Error> {

@@ -1,6 +1,12 @@
 //! What a tenant has of what there is little of, however much of it another asks for.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use rstest::rstest;
@@ -140,5 +146,131 @@ async fn a_tenant_whose_writes_wait_for_a_row_leaves_others_theirs() {
     holding.rollback().await.unwrap();
     for change in changes {
         change.await.unwrap().unwrap();
+    }
+}
+
+/// On Postgres, where each request reads its secret's row: many callers of one tenant wait, and their reads are slow.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_many_callers_keeps_none_of_another_from_being_let_in() {
+    const MANY: usize = 80;
+    let database = Database::migrated(Backend::Postgres).await;
+    let store = database.open_with(catalogue(), LIMIT);
+    let app = App::start_on(database, store, Options::default()).await;
+    let other = app.project("Other", None).await;
+    // From now on this process knows of whom these secrets are.
+    for project in [&app.root, &other] {
+        at_home(&app, project).await;
+    }
+    app.database
+        .execute(
+            "create function slow(value bytea) returns bytea stable language plpgsql as $$ begin
+                perform pg_advisory_xact_lock_shared(1);
+                return value;
+            end $$;
+            alter table token_secrets rename to kept;
+            create view token_secrets as
+                select id, token_id, selector, hash, slow(check_bytes) as check_bytes, created_at, proof, proof_key
+                from kept",
+        )
+        .await;
+    let mut holding = app.database.postgres().await;
+    sqlx::raw_sql("begin; select pg_advisory_xact_lock(1)").execute(&mut holding).await.unwrap();
+    let let_in = Arc::<Mutex<Vec<ProjectId>>>::default();
+    let (verified, let_in_by_then) = (Arc::new(AtomicUsize::new(MANY)), let_in.clone());
+    let ask = |project: &Project| {
+        let (service, credential) = (app.service.clone(), credential(project));
+        let (project, let_in) = (project.id, let_in.clone());
+        tokio::spawn(async move {
+            service.authenticate(&credential, "management").await.unwrap();
+            let_in.lock().unwrap().push(project);
+        })
+    };
+    let mine: Vec<_> = (0..MANY).map(|_| ask(&app.root)).collect();
+    super::until_sessions_wait_for_a_lock(&app, 4).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let theirs = ask(&other);
+    let verifying = {
+        let (service, credential, verified) = (app.service.clone(), credential(&other), verified.clone());
+        tokio::spawn(async move {
+            service.verify(&credential).await.unwrap();
+            verified.store(let_in_by_then.lock().unwrap().len(), Ordering::SeqCst);
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(mine.iter().all(|task| !task.is_finished()));
+    sqlx::raw_sql("rollback").execute(&mut holding).await.unwrap();
+    verifying.await.unwrap();
+    for one in mine.into_iter().chain([theirs]) {
+        one.await.unwrap();
+    }
+
+    // Four have a connection, and twelve stand in the pool's queue.
+    let before = let_in.lock().unwrap().iter().position(|project| *project == other.id).unwrap();
+    assert!(before < MANY / 2, "{before} of {MANY} came first");
+    let before = verified.load(Ordering::SeqCst);
+    assert!(before < MANY / 2, "{before} of {MANY} came before a verification");
+}
+
+/// One that takes long, of a column that only management reads.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_many_lookups_leaves_the_next_turn_to_another(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const MANY: usize = 60;
+    let database = Database::migrated(backend).await;
+    let store = database.open_with(catalogue(), LIMIT);
+    let app = App::start_on(database, store, Options::default()).await;
+    let other = app.project("Other", None).await;
+    let (from_root, from_other) = (at_home(&app, &app.root).await, at_home(&app, &other).await);
+    let slow = match backend {
+        Backend::Sqlite => {
+            "alter table projects rename to kept;
+            create view projects as
+                select id, name, parent_id, protect_recordings, protect_message_media, protect_fax_media,
+                    force_https_requests, created_at, updated_at, (
+                        with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 50000)
+                        select case when count(n) > id then 'far' end from numbers
+                    ) as region_preference
+                from kept"
+        }
+        Backend::Postgres => {
+            "create function slow(value text) returns text stable language plpgsql as $$ begin
+                perform pg_sleep(0.02);
+                return value;
+            end $$;
+            alter table projects rename to kept;
+            create view projects as
+                select id, name, parent_id, slow(region_preference) as region_preference, protect_recordings,
+                    protect_message_media, protect_fax_media, force_https_requests, created_at, updated_at
+                from kept"
+        }
+    };
+    app.database.execute(slow).await;
+    let found = Arc::<Mutex<Vec<ProjectId>>>::default();
+    let ask = |reach: Reach| {
+        let (service, found) = (app.service.clone(), found.clone());
+        tokio::spawn(async move {
+            service.find_project(reach).await.unwrap();
+            found.lock().unwrap().push(reach.project);
+        })
+    };
+    let mine: Vec<_> = (0..MANY).map(|_| ask(from_root)).collect();
+    until(|| !found.lock().unwrap().is_empty()).await;
+
+    ask(from_other).await.unwrap();
+
+    let before = found.lock().unwrap().iter().position(|project| *project == other.id).unwrap();
+    assert!(before < MANY / 2, "{before} of {MANY} came first");
+    for one in mine {
+        one.await.unwrap();
+    }
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < LIMIT, "it never comes");
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
