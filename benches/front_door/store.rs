@@ -69,7 +69,7 @@ pub async fn bare_inserts(database: &str, seconds: u64) -> f64 {
                         updated_at: now,
                         created_by: None,
                     };
-                    store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &secret }, u64::MAX >> 1).await.unwrap();
+                    store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &secret }, u64::MAX >> 1, Box::new(|| {})).await.unwrap();
                     written += 1;
                 }
                 written

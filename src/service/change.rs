@@ -37,24 +37,46 @@ impl Service {
         subject: Subject,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        // It goes on by itself when its client has gone, so it must not be without bound.
-        let room = self.changing.try_take(tenant).map_err(|_| Error::Overloaded)?;
-        let changing = Changing::begin(self.changes.clone(), subject);
         // By itself: a client that hangs up must not leave a commit behind that nobody applied.
-        let work = async move {
-            let mut changing = changing;
-            let result = write.await;
-            changing.is_known = !matches!(result, Err(Error::OutcomeUnknown(_)));
-            drop((changing, room));
-            result
-        };
-        let task = self.runtime.spawn(work.in_current_span());
-        let result = task.await.map_err(|_| Error::internal("a write ended without a result"))?;
+        let changes = self.changes.clone();
+        let result = self
+            .carry_out(tenant, || {
+                let mut changing = Changing::begin(changes, subject);
+                async move {
+                    let result = write.await;
+                    changing.is_known = !matches!(result, Err(Error::OutcomeUnknown(_)));
+                    drop(changing);
+                    result
+                }
+            })
+            .await;
         // Nothing was written, and nothing is said to be dead.
         if !matches!(result, Err(Error::StoreAway(_) | Error::Overloaded)) {
             self.wait_for_others().await;
         }
         result
+    }
+
+    /// Runs a write to its end in a task of its own, also where its client hangs up meanwhile, so that a change and its log
+    /// line come together. The work is made only where there is room for it.
+    ///
+    /// # Errors
+    /// Those of the write; [`Error::Overloaded`] where too many of the tenant are under way.
+    pub(super) async fn carry_out<T: Send + 'static, W: Future<Output = Result<T, Error>> + Send + 'static>(
+        &self,
+        tenant: Tenant,
+        work: impl FnOnce() -> W,
+    ) -> Result<T, Error> {
+        // It goes on when its client has gone, so it must not be without bound.
+        let room = self.changing.try_take(tenant).map_err(|_| Error::Overloaded)?;
+        let work = work();
+        let task = async move {
+            let result = work.await;
+            drop(room);
+            result
+        };
+        let task = self.runtime.spawn(task.in_current_span());
+        task.await.map_err(|_| Error::internal("a write ended without a result"))?
     }
 
     /// What someone is told who wanted to change a token or a project. Where it is not there, a client may conclude that it is

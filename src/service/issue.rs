@@ -1,5 +1,7 @@
 //! We issue a token.
 
+use tracing::Span;
+
 use super::{Service, Subject};
 use crate::{
     clock::Timestamp,
@@ -8,7 +10,7 @@ use crate::{
         TokenId,
     },
     error::{Error, Faults, Field, Problem},
-    store::TokenRows,
+    store::{TokenRows, Written},
 };
 
 /// How often a secret is drawn anew because its selector is taken. With a million secrets one draw in
@@ -48,18 +50,10 @@ impl Service {
         for _ in 0..DRAWS {
             let (issued, stored) = self.draw(reach.actor, project, new.name.clone(), new.permissions.clone()).await?;
             let rows = TokenRows { token: &issued.token, secret: &stored };
-            let inserted = self.store.insert_token(reach.actor, rows, self.limits.tokens_per_project).await;
+            let (limit, logged) = (self.limits.tokens_per_project, when_issued(reach.actor, &issued.token));
+            let inserted = self.store.insert_token(reach.actor, rows, limit, logged).await;
             match self.settled(reach.tenant(), Subject::Project(project), inserted).await {
-                Ok(()) => {
-                    tracing::info!(
-                        token.id = %issued.token.id,
-                        project.id = %project,
-                        caller = %reach.actor,
-                        permissions = issued.token.permissions.to_stored(),
-                        "token issued"
-                    );
-                    return Ok(issued);
-                }
+                Ok(()) => return Ok(issued),
                 Err(Error::SelectorTaken) => {}
                 // It was deleted meanwhile. The project of the path is still there.
                 Err(Error::ProjectNotFound) if new.subproject.is_some() => {
@@ -112,4 +106,15 @@ impl Service {
         };
         Ok((Issued { token, secret }, stored))
     }
+}
+
+/// Logs that a token was issued, as part of the request that asked for it: the store calls it, which knows when, also where the
+/// client has hung up by then.
+fn when_issued(actor: Actor, token: &Token) -> Written {
+    let (span, id, project, permissions) = (Span::current(), token.id, token.project, token.permissions.to_stored());
+    Box::new(move || {
+        span.in_scope(|| {
+            tracing::info!(token.id = %id, project.id = %project, caller = %actor, permissions, "token issued");
+        });
+    })
 }

@@ -37,15 +37,19 @@ impl Service {
     ) -> Result<CreatedProject, Error> {
         let project = self.new_project(name, parent);
         let first = if with_token { Some(self.first_token(project.id).await?) } else { None };
-        let rows = first.as_ref().map(|(issued, secret)| TokenRows { token: &issued.token, secret });
-        self.store.create_project(Actor::Operator, &project, rows, None, self.limits.subprojects_per_project).await?;
-        tracing::info!(
-            project.id = %project.id,
-            token.id = first.as_ref().map(|(issued, _)| tracing::field::display(issued.token.id)),
-            caller = %Actor::Operator,
-            "project created"
-        );
-        Ok(CreatedProject { project, token: first.map(|(issued, _)| issued) })
+        let (store, limit) = (self.store.clone(), self.limits.subprojects_per_project);
+        let write = async move {
+            let rows = first.as_ref().map(|(issued, secret)| TokenRows { token: &issued.token, secret });
+            store.create_project(Actor::Operator, &project, rows, None, limit).await?;
+            tracing::info!(
+                project.id = %project.id,
+                token.id = first.as_ref().map(|(issued, _)| tracing::field::display(issued.token.id)),
+                caller = %Actor::Operator,
+                "project created"
+            );
+            Ok(CreatedProject { project, token: first.map(|(issued, _)| issued) })
+        };
+        self.carry_out(Tenant::Operator, || write).await
     }
 
     /// Finds a project, with what it holds.
@@ -69,9 +73,13 @@ impl Service {
         let Reach { actor, project: parent } = caller.at_home();
         let project = new.into_project(self.entropy.uuid().into(), parent, self.clock.now());
         let (key, sealed) = self.signing_key(project.id)?;
-        self.store.create_project(actor, &project, None, Some(&sealed), self.limits.subprojects_per_project).await?;
-        tracing::info!(project.id = %project.id, project.parent = %parent, caller = %actor, "project created");
-        Ok((project, key))
+        let (store, limit) = (self.store.clone(), self.limits.subprojects_per_project);
+        let write = async move {
+            store.create_project(actor, &project, None, Some(&sealed), limit).await?;
+            tracing::info!(project.id = %project.id, project.parent = %parent, caller = %actor, "project created");
+            Ok((project, key))
+        };
+        self.carry_out(actor.tenant(), || write).await
     }
 
     /// Finds the project within reach.
@@ -88,12 +96,16 @@ impl Service {
     /// [`Error::ProjectNotFound`], and [`Error::Unauthenticated`] or [`Error::PermissionMissing`] where the caller has
     /// died or lost its permission since it was let in.
     pub async fn update_project(&self, reach: Reach, change: &ProjectChange) -> Result<Project, Error> {
-        let updated = self.store.update_project(reach, change, self.clock.now()).await;
-        let project = self.settled(reach.tenant(), Subject::Project(reach.project), updated).await?;
-        if !change.is_empty() {
-            tracing::info!(project.id = %project.id, caller = %reach.actor, "project updated");
-        }
-        Ok(project)
+        let (store, wanted, now) = (self.store.clone(), change.clone(), self.clock.now());
+        let write = async move {
+            let project = store.update_project(reach, &wanted, now).await?;
+            if !wanted.is_empty() {
+                tracing::info!(project.id = %project.id, caller = %reach.actor, "project updated");
+            }
+            Ok(project)
+        };
+        let updated = self.carry_out(reach.tenant(), || write).await;
+        self.settled(reach.tenant(), Subject::Project(reach.project), updated).await
     }
 
     /// Gives the project within reach a new signing key; the old one is forgotten.
@@ -102,10 +114,14 @@ impl Service {
     /// As [`Service::update_project`].
     pub async fn rotate_signing_key(&self, reach: Reach) -> Result<(Project, SigningKey), Error> {
         let (key, sealed) = self.signing_key(reach.project)?;
-        let replaced = self.store.replace_signing_key(reach, &sealed, self.clock.now()).await;
-        let project = self.settled(reach.tenant(), Subject::Project(reach.project), replaced).await?;
-        tracing::info!(project.id = %project.id, caller = %reach.actor, "signing key rotated");
-        Ok((project, key))
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let write = async move {
+            let project = store.replace_signing_key(reach, &sealed, now).await?;
+            tracing::info!(project.id = %project.id, caller = %reach.actor, "signing key rotated");
+            Ok(project)
+        };
+        let replaced = self.carry_out(reach.tenant(), || write).await;
+        Ok((self.settled(reach.tenant(), Subject::Project(reach.project), replaced).await?, key))
     }
 
     /// Deletes a subproject of the caller's project and its tokens: when this returns, none of them verifies. It

@@ -179,16 +179,20 @@ pub trait Projects: Send + Sync {
     async fn delete_project(&self, reach: Reach) -> Result<u64, Error>;
 }
 
+/// What is called once a token is committed.
+pub type Written = Box<dyn FnOnce() + Send + Sync>;
+
 /// Tokens.
 #[async_trait]
 pub trait Tokens: Send + Sync {
-    /// Writes a token for a project that holds fewer than `limit`, also while others issue.
+    /// Writes a token for a project that holds fewer than `limit`, also while others issue. Calls `written` once it is
+    /// committed, also where the future was dropped after its transaction had begun; dropped earlier, nothing is written.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] where the actor's token or secret is gone or no longer holds `management`;
     /// [`Error::ProjectNotFound`], [`Error::TokenLimitReached`]; [`Error::SelectorTaken`] where the secret
     /// must be drawn again.
-    async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error>;
+    async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64, written: Written) -> Result<(), Error>;
 
     /// Changes the columns that the change names, and no other, of a token within reach.
     ///

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     domain::{Actor, ProjectId, StoredSecret, Token},
     error::{Cause, Error},
-    store::TokenRows,
+    store::{TokenRows, Written},
 };
 
 /// How many may wait for one project's turn. More are told to come again.
@@ -50,6 +50,8 @@ pub(super) struct Insert {
     last_call: Instant,
     /// Whether it is to be tried alone, because one that it was tried with was refused.
     is_alone: bool,
+    /// Called when it is committed, whether or not somebody still waits.
+    written: Written,
     answer: oneshot::Sender<Result<(), Error>>,
 }
 
@@ -79,6 +81,7 @@ impl Inserts {
         rows: TokenRows<'_>,
         limit: u64,
         time_limit: Duration,
+        written: Written,
     ) -> Result<(Place<'_>, bool), Error> {
         let project = rows.token.project;
         let mut queues = self.queues();
@@ -96,7 +99,18 @@ impl Inserts {
         let deadline = Instant::now() + time_limit;
         let last_call = deadline - time_limit / 8;
         let is_alone = false;
-        waiting.push_back(Insert { number, actor, token, secret, limit, deadline, last_call, is_alone, answer });
+        waiting.push_back(Insert {
+            number,
+            actor,
+            token,
+            secret,
+            limit,
+            deadline,
+            last_call,
+            is_alone,
+            written,
+            answer,
+        });
         Ok((Place { inserts: self, project, number, deadline, answer: receiver }, is_first))
     }
 
@@ -228,6 +242,9 @@ impl Insert {
 
     /// Tells whoever waits.
     pub(super) fn tell(self, told: Result<(), Error>) {
+        if told.is_ok() {
+            (self.written)();
+        }
         let _gone = self.answer.send(told);
     }
 }
@@ -268,7 +285,7 @@ mod tests {
 
     fn join(inserts: &Inserts, project: ProjectId, time_limit: Duration) -> Result<(Place<'_>, bool), Error> {
         let (token, secret) = rows(project);
-        inserts.join(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10, time_limit)
+        inserts.join(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10, time_limit, Box::new(|| ()))
     }
 
     #[tokio::test]

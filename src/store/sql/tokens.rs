@@ -14,16 +14,22 @@ use crate::{
     clock::Timestamp,
     domain::{Actor, MANAGEMENT, Permissions, Position, ProjectId, Reach, Tenant, Token, TokenChange, TokenId},
     error::Error,
-    store::{TokenRows, Tokens, Updated},
+    store::{TokenRows, Tokens, Updated, Written},
 };
 
 macro_rules! tokens {
     ($database:ty, $connection:ty, for_share: $for_share:literal, for_update: $for_update:literal) => {
         #[async_trait]
         impl Tokens for SqlStore<$database> {
-            async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error> {
+            async fn insert_token(
+                &self,
+                actor: Actor,
+                rows: TokenRows<'_>,
+                limit: u64,
+                written: Written,
+            ) -> Result<(), Error> {
                 let project = rows.token.project;
-                let (place, is_first) = self.inserts.join(actor, rows, limit, self.time_limit)?;
+                let (place, is_first) = self.inserts.join(actor, rows, limit, self.time_limit, written)?;
                 if is_first {
                     let store = self.itself.upgrade().expect("it is there while it is asked");
                     let span = tracing::info_span!("tokens", project.id = %project);

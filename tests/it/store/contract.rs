@@ -14,7 +14,7 @@ use tokensmith::{
     store::{MadeProof, TokenRows},
 };
 
-use super::{assert_whole, credential, issue, name, operator, token_id};
+use super::{assert_whole, credential, issue, name, operator, token_id, unheard};
 use crate::support::{App, Backend, Database, Options, catalogue};
 
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_795_494_884_000_000);
@@ -152,13 +152,13 @@ async fn a_taken_selector_is_said_and_nothing_of_the_second_token_stays(
 ) {
     let app = App::start(backend).await;
     let (first, secret) = rows_for(app.root.id);
-    app.store.insert_token(Actor::Operator, TokenRows { token: &first, secret: &secret }, 10).await.unwrap();
+    app.store.insert_token(Actor::Operator, TokenRows { token: &first, secret: &secret }, 10, unheard()).await.unwrap();
     let before = app.database.rows().await;
     let (second, mut other) = rows_for(app.root.id);
     other.selector = secret.selector;
     let rows = TokenRows { token: &second, secret: &other };
 
-    assert!(matches!(app.store.insert_token(Actor::Operator, rows, 10).await, Err(Error::SelectorTaken)));
+    assert!(matches!(app.store.insert_token(Actor::Operator, rows, 10, unheard()).await, Err(Error::SelectorTaken)));
     let project = row(None);
     let in_new_project = Token { project: project.id, ..second.clone() };
     let rows = TokenRows { token: &in_new_project, secret: &other };

@@ -12,7 +12,7 @@ use tokensmith::{
     store::TokenRows,
 };
 
-use super::{assert_whole, credential, issue, name, new_token, operator, token_id};
+use super::{assert_whole, credential, issue, name, new_token, operator, token_id, unheard};
 use crate::support::{App, Backend, Database, Options, SeededEntropy, catalogue};
 
 /// The store's limit in these tests, and how long after it an answer may come on a busy machine.
@@ -206,7 +206,10 @@ async fn more_verifications_than_may_wait_are_503_at_once_and_write_nothing() {
         // None that belongs to the secret: that is found out only by argon2.
         stored.hash =
             "$argon2id$v=19$m=32768,t=8,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4".to_owned();
-        app.store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &stored }, 1000).await.unwrap();
+        app.store
+            .insert_token(Actor::Operator, TokenRows { token: &token, secret: &stored }, 1000, unheard())
+            .await
+            .unwrap();
     }
     let before = app.database.rows().await;
 

@@ -18,7 +18,7 @@ use tokensmith::{
 use super::{
     assert_whole,
     contract::{row, rows_for},
-    operator, until_someone_waits_for_a_lock,
+    operator, unheard, until_someone_waits_for_a_lock,
 };
 use crate::support::{App, Backend, CutAt, Database, Line, catalogue};
 
@@ -47,7 +47,10 @@ async fn by_line_asked_after(
 /// Writes a token; its id goes with the answer.
 async fn write(store: &dyn Store, project: ProjectId) -> (TokenId, Result<(), Error>) {
     let (token, secret) = rows_for(project);
-    (token.id, store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10_000).await)
+    (
+        token.id,
+        store.insert_token(Actor::Operator, TokenRows { token: &token, secret: &secret }, 10_000, unheard()).await,
+    )
 }
 
 /// Polls so many times and gives up, unless the work is done by then.

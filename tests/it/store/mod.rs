@@ -16,6 +16,7 @@ mod together;
 use tokensmith::{
     domain::{Actor, Issued, Name, NewToken, ProjectId, Reach, TokenId},
     service::Service,
+    store::Written,
 };
 
 use crate::support::{App, Database, Project, catalogue};
@@ -31,6 +32,11 @@ fn operator(project: ProjectId) -> Reach {
 
 fn new_token(called: &str) -> NewToken {
     NewToken { name: name(called), permissions: catalogue().parse(["chat"]).unwrap(), subproject: None }
+}
+
+/// For a test that does not ask when its token was written.
+fn unheard() -> Written {
+    Box::new(|| ())
 }
 
 async fn issue(service: &Service, project: ProjectId, called: &str) -> Issued {

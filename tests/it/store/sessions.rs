@@ -9,7 +9,10 @@ use tokensmith::{
     error::Error,
 };
 
-use super::contract::{row, rows_for};
+use super::{
+    contract::{row, rows_for},
+    unheard,
+};
 use crate::support::{Backend, Database, catalogue};
 
 const LIMIT: Duration = Duration::from_secs(3);
@@ -62,7 +65,7 @@ async fn a_session_that_reads_cannot_write() {
     store.create_project(Actor::Operator, &project, None, None, 9).await.unwrap();
     let (token, secret) = rows_for(project.id);
     let rows = tokensmith::store::TokenRows { token: &token, secret: &secret };
-    store.insert_token(Actor::Operator, rows, 9).await.unwrap();
+    store.insert_token(Actor::Operator, rows, 9, unheard()).await.unwrap();
     assert!(store.find_holder(secret.selector).await.unwrap().is_some());
     connection
         .execute(

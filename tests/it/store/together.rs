@@ -1,9 +1,15 @@
 //! Tokens of one project that come while another of its transactions is under way: written together, told apart.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use rstest::rstest;
-use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::Connection;
 use tokensmith::{
     domain::{Actor, StoredSecret, Token},
     error::Error,
@@ -11,46 +17,18 @@ use tokensmith::{
 };
 use tokio::task::JoinHandle;
 
-use super::{assert_whole, contract::rows_for, credential, issue, operator};
-use crate::support::{App, Backend, Database, Options, Project, catalogue};
+use super::{assert_whole, contract::rows_for, credential, issue, operator, unheard};
+use crate::support::{App, Backend, Database, Holder, Options, Project, catalogue};
 
 /// How long what is to wait is given to begin.
 const BEGUN: Duration = Duration::from_millis(300);
 
-/// Holds what every write of a project takes first.
-enum Holder {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
-impl Holder {
-    async fn of(database: &Database, backend: Backend) -> Self {
-        match backend {
-            Backend::Sqlite => {
-                let mut connection = SqliteConnectOptions::new().filename(database.path()).connect().await.unwrap();
-                sqlx::raw_sql("begin immediate").execute(&mut connection).await.unwrap();
-                Self::Sqlite(connection)
-            }
-            Backend::Postgres => {
-                let mut connection = database.postgres().await;
-                sqlx::raw_sql("begin; select 1 from projects for update").execute(&mut connection).await.unwrap();
-                Self::Postgres(connection)
-            }
-        }
-    }
-
-    async fn let_go(self) {
-        match self {
-            Self::Sqlite(connection) => connection.close().await.unwrap(),
-            Self::Postgres(connection) => connection.close().await.unwrap(),
-        }
-    }
-}
-
 /// Begins to write it.
 fn insert(app: &App, actor: Actor, rows: &(Token, StoredSecret), limit: u64) -> JoinHandle<Result<(), Error>> {
     let (store, (token, secret)) = (app.store.clone(), rows.clone());
-    tokio::spawn(async move { store.insert_token(actor, TokenRows { token: &token, secret: &secret }, limit).await })
+    tokio::spawn(async move {
+        store.insert_token(actor, TokenRows { token: &token, secret: &secret }, limit, unheard()).await
+    })
 }
 
 /// What one of those that wait is refused for.
@@ -190,7 +168,19 @@ async fn who_hangs_up_while_waiting_is_not_written(#[values(Backend::Sqlite, Bac
     let holder = Holder::of(&app.database, backend).await;
     let first = insert(&app, Actor::Operator, &rows_for(app.root.id), 1000);
     tokio::time::sleep(BEGUN).await;
-    let gone: Vec<_> = (0..5).map(|_| insert(&app, Actor::Operator, &rows_for(app.root.id), 1000)).collect();
+    let called = Arc::new(AtomicU64::new(0));
+    let gone: Vec<_> = (0..5)
+        .map(|_| {
+            let (store, (token, secret), called) = (app.store.clone(), rows_for(app.root.id), called.clone());
+            tokio::spawn(async move {
+                let rows = TokenRows { token: &token, secret: &secret };
+                let written = Box::new(move || {
+                    called.fetch_add(1, Ordering::SeqCst);
+                });
+                store.insert_token(Actor::Operator, rows, 1000, written).await
+            })
+        })
+        .collect();
     let stays = insert(&app, Actor::Operator, &rows_for(app.root.id), 1000);
     tokio::time::sleep(BEGUN).await;
     for task in gone {
@@ -202,6 +192,7 @@ async fn who_hangs_up_while_waiting_is_not_written(#[values(Backend::Sqlite, Bac
     first.await.unwrap().unwrap();
     stays.await.unwrap().unwrap();
     assert_eq!(app.store.count_holdings(app.root.id).await.unwrap().tokens, 3);
+    assert_eq!(called.load(Ordering::SeqCst), 0, "nobody is told of what was not written");
     assert_whole(&app.database).await;
 }
 

@@ -18,7 +18,7 @@ use tokensmith::{
     error::Error,
     store::{
         Holder, Holdings, MadeProof, Mark, Operator, ProjectFilter, Projects, Secrets, Store, TokenRows, Tokens,
-        Updated,
+        Updated, Written,
     },
 };
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
@@ -260,8 +260,8 @@ impl Projects for BrokenStore {
 
 #[async_trait]
 impl Tokens for BrokenStore {
-    async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64) -> Result<(), Error> {
-        self.write(self.inner.insert_token(actor, rows, limit)).await
+    async fn insert_token(&self, actor: Actor, rows: TokenRows<'_>, limit: u64, written: Written) -> Result<(), Error> {
+        self.write(self.inner.insert_token(actor, rows, limit, written)).await
     }
 
     async fn update_token(
