@@ -9,9 +9,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::LogFormat;
 
-/// What is left out whatever the plain level: an ERROR line for each malformed request would let any stranger fill the disk.
-/// In two parts, because this room knows nothing of the crate but the name of its lines.
-const FOR_STRANGERS: [(&str, &str); 1] = [(concat!("actix_http", "::h1::dispatcher"), "off")];
+/// Targets that are left out whatever the plain level, because each request of a stranger would write an ERROR line: one that
+/// is malformed, and one that finds no connection to the database (we log that ourselves, throttled).
+/// In two parts, because this room knows nothing of the crates but the names of their lines.
+const FOR_STRANGERS: [(&str, &str); 2] =
+    [(concat!("actix_http", "::h1::dispatcher"), "off"), (concat!("sqlx_core", "::pool::inner"), "off")];
 
 /// What is left out at the plain level "info", which means what this house has to say: these would repeat it in their words.
 const AT_INFO: [(&str, &str); 2] = [("actix_server", "warn"), ("refinery_core", "warn")];
@@ -74,15 +76,20 @@ mod tests {
     #[test]
     fn every_plain_level_leaves_out_lines_by_strangers() {
         for level in ["error", "warn", "debug", "trace"] {
-            assert_eq!(with_ours(level), format!("actix_http::h1::dispatcher=off,{level}"));
+            assert_eq!(with_ours(level), format!("actix_http::h1::dispatcher=off,sqlx_core::pool::inner=off,{level}"));
         }
         for level in ["info", "INFO"] {
             assert_eq!(
                 with_ours(level),
-                format!("actix_http::h1::dispatcher=off,actix_server=warn,refinery_core=warn,{level}")
+                format!(
+                    "actix_http::h1::dispatcher=off,sqlx_core::pool::inner=off,actix_server=warn,refinery_core=warn,{level}"
+                )
             );
         }
-        assert_eq!(with_ours("debug, tokensmith=trace"), "actix_http::h1::dispatcher=off,debug,tokensmith=trace");
+        assert_eq!(
+            with_ours("debug, tokensmith=trace"),
+            "actix_http::h1::dispatcher=off,sqlx_core::pool::inner=off,debug,tokensmith=trace"
+        );
     }
 
     #[test]
@@ -93,11 +100,14 @@ mod tests {
             "debug,actix_http[request]=trace",
             "warn,actix_http::h1=info",
         ] {
-            assert_eq!(with_ours(directives), directives);
+            assert_eq!(with_ours(directives), format!("sqlx_core::pool::inner=off,{directives}"));
         }
         assert_eq!(
             with_ours("info,actix_server=info"),
-            "actix_http::h1::dispatcher=off,refinery_core=warn,info,actix_server=info"
+            "actix_http::h1::dispatcher=off,sqlx_core::pool::inner=off,refinery_core=warn,info,actix_server=info"
         );
+        for directives in ["debug,sqlx=trace", "debug,sqlx_core::pool=error"] {
+            assert_eq!(with_ours(directives), format!("actix_http::h1::dispatcher=off,{directives}"));
+        }
     }
 }

@@ -1,13 +1,20 @@
 //! The store on Postgres, or on a database that speaks its protocol.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{
     Mark, Store, migrate,
@@ -41,8 +48,10 @@ const IDLE_FOR: Duration = Duration::from_mins(1);
 pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
     let pulse = Arc::new(Pulse::new(options.time_limit, options.time_limit / 2));
     let connect = connect_options(options);
+    let standby = Arc::new(StandbyWarning::default());
     let pool = |connections| {
         let (pulse, fresh_for, patience) = (pulse.clone(), options.fresh_for, options.time_limit / 4);
+        let standby = standby.clone();
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(options.time_limit)
@@ -57,7 +66,10 @@ pub fn open(options: &Options, catalogue: Arc<Catalogue>) -> Arc<dyn Store> {
                     Ok(matches!(timeout(patience, connection.ping()).await, Ok(Ok(()))))
                 })
             })
-            .after_connect(|connection, _| Box::pin(prepare(connection)))
+            .after_connect(move |connection, _| {
+                let standby = standby.clone();
+                Box::pin(async move { prepare(connection, &standby).await })
+            })
     };
     // Writers hold their connections while they wait for each other's locks. Those that read, and let requests in, have
     // connections of their own, which cannot write at all.
@@ -111,15 +123,39 @@ fn connect_options(options: &Options) -> PgConnectOptions {
 
 /// Asks a new connection for what must not depend on start-up options, which a pooler may drop in silence, and refuses one
 /// to a standby.
-async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn prepare(connection: &mut PgConnection, warning: &StandbyWarning) -> Result<(), sqlx::Error> {
     // What was answered is on disk, whatever the server's default is.
     const STATEMENT: &str = "select pg_is_in_recovery(), set_config('synchronous_commit', 'on', false)";
     let (standby, _): (bool, String) = sqlx::query_as(STATEMENT).fetch_one(connection).await?;
     if standby {
-        tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
+        warning.write(Instant::now());
         return Err(sqlx::Error::Configuration("the Postgres server is a standby".into()));
     }
     Ok(())
+}
+
+/// The warning about a standby. Each request tries to connect, so it is written at most once in [`WARN_EVERY`].
+#[derive(Default)]
+struct StandbyWarning(Mutex<Option<Instant>>);
+
+const WARN_EVERY: Duration = Duration::from_mins(1);
+
+impl StandbyWarning {
+    fn write(&self, now: Instant) {
+        if self.is_due(now) {
+            tracing::warn!("this Postgres is a standby, which cannot be written to; waiting for a primary");
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        // The one change under the lock is one step.
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= WARN_EVERY);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
 }
 
 /// Whether the way to a server leads over a network on which others could listen or answer in its place: neither a socket
@@ -177,6 +213,14 @@ impl Store for SqlStore<Postgres> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_standby_is_warned_of_once_a_minute() {
+        let (warning, start) = (StandbyWarning::default(), Instant::now());
+        let is_due = |seconds| warning.is_due(start + Duration::from_secs(seconds));
+
+        assert_eq!([0, 1, 59, 60, 61, 300].map(is_due), [true, false, false, true, false, true]);
+    }
 
     #[test]
     fn only_a_network_without_a_full_check_can_be_overheard() {

@@ -1,6 +1,6 @@
 //! Postgres is a standby: it can be read, but what it says may be old, and nothing can be written.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 
@@ -14,6 +14,7 @@ async fn a_standby_is_503_until_it_is_promoted() {
     let server = place.serve();
     assert!(server.manages(place.root.id, &place.root.secret).await);
 
+    let began = Instant::now();
     cluster.pg_ctl("stop -m fast");
     cluster.make_standby();
     cluster.pg_ctl("start");
@@ -36,6 +37,9 @@ async fn a_standby_is_503_until_it_is_promoted() {
     assert_eq!(ask(Method::GET, "/auth").await, StatusCode::OK);
     assert_eq!(ask(Method::DELETE, &token).await, StatusCode::NO_CONTENT);
     let (_, log) = server.stop();
-    assert!(log.iter().any(|line| line.contains("is a standby")), "{log:?}");
+    let about = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    let warned = about("this Postgres is a standby") as u64;
+    assert!((1..=1 + began.elapsed().as_secs() / 60).contains(&warned), "{warned} warnings: {log:?}");
+    assert_eq!(about("error returned from after_connect"), 0, "{log:?}");
     assert_no_panic(&log);
 }
