@@ -4,9 +4,9 @@
 //! others notice when they are on other ones.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, Once, PoisonError},
     time::Instant,
@@ -23,6 +23,7 @@ const MOST: u64 = 256;
 /// The claim of this process to the file. The system ends it with the process, however that dies.
 #[derive(Debug)]
 pub(super) struct Claim {
+    database: PathBuf,
     path: PathBuf,
     /// The locked file. Written by whoever takes the claim or lets it go.
     held: Mutex<Option<Held>>,
@@ -44,6 +45,7 @@ impl Claim {
     pub(super) fn beside(database: &Path) -> Self {
         // One file may have several names, of which SQLite takes the last: so that they have one lock.
         Self {
+            database: database.to_owned(),
             path: named_after(database, ".lock"),
             held: Mutex::default(),
             complaint: Once::new(),
@@ -60,6 +62,9 @@ impl Claim {
         }
         if held.is_none() {
             let file = lock(&self.path).map_err(|error| self.complain(&error)).ok();
+            if let Some(file) = &file {
+                let_the_group_in(file, &self.database);
+            }
             *held = file.map(|file| Held { file, since: Instant::now(), has_said: None });
         }
         held.is_some()
@@ -121,16 +126,35 @@ impl Claim {
 }
 
 /// What the process that has the claim at that path says; `None` where no process has it.
-pub(super) fn advertised(path: &Path) -> Option<String> {
-    let file = File::open(path).ok()?;
+///
+/// # Errors
+/// Where the file is there and cannot be read, as by another user: then this process cannot tell.
+pub(super) fn advertised(path: &Path) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
             let mut said = String::new();
-            file.take(MOST).read_to_string(&mut said).ok()?;
-            Some(said)
+            file.take(MOST).read_to_string(&mut said)?;
+            Ok(Some(said))
         }
-        // Let go again at once.
-        Ok(()) | Err(TryLockError::Error(_)) => None,
+        // The lock is released at once. A file system without locks lets no process have the claim.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Lets the group read and write the lock's file where it can do so with the database: its commands must be able to tell who
+/// has the claim. SQLite does the same for -wal and -shm. Where the file is another user's, it stays as it is.
+fn let_the_group_in(file: &File, database: &Path) {
+    let shared = fs::metadata(database).map(|metadata| 0o600 | metadata.mode() & 0o060);
+    let is = file.metadata().map(|metadata| metadata.mode() & 0o777);
+    if let (Ok(shared), Ok(is)) = (shared, is)
+        && shared != is
+        && let Err(error) = file.set_permissions(Permissions::from_mode(shared))
+    {
+        tracing::debug!(%error, "the lock's file keeps its mode");
     }
 }
 
@@ -178,5 +202,21 @@ mod tests {
         assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(theirs);
         lock(&path).unwrap();
+    }
+
+    #[test]
+    fn the_group_of_the_database_can_read_who_has_the_claim() {
+        let directory = TempDir::new().unwrap();
+        let database = directory.path().join("t.db");
+        File::create(&database).unwrap();
+        for (of_database, of_lock) in [(0o600, 0o600), (0o660, 0o660), (0o644, 0o640), (0o600, 0o600)] {
+            fs::set_permissions(&database, Permissions::from_mode(of_database)).unwrap();
+            let claim = Claim::beside(&database);
+
+            assert!(claim.take());
+
+            let mode = fs::metadata(directory.path().join("t.db.lock")).unwrap().mode() & 0o777;
+            assert_eq!(mode, of_lock, "{mode:o} beside {of_database:o}");
+        }
     }
 }

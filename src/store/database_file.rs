@@ -210,7 +210,14 @@ impl Paths {
 
     /// Asks whether they are those that the process with the claim says it has opened.
     fn assert_shared(&self) -> Result<(), Error> {
-        let Some(elsewhere) = claim::advertised(&self.lock).and_then(|said| said.parse().ok()) else { return Ok(()) };
+        let said = claim::advertised(&self.lock).map_err(|error| {
+            away(format!(
+                "cannot read {} ({error}): a server that has the database open might not see what is written now, so \
+                 nothing is done; run this as the user of the server, or let this user read that file",
+                self.lock.display()
+            ))
+        })?;
+        let Some(elsewhere) = said.and_then(|said| said.parse().ok()) else { return Ok(()) };
         if self.find().is_ok_and(|found| found == elsewhere) {
             return Ok(());
         }

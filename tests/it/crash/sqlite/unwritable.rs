@@ -10,7 +10,7 @@ use std::{
 use reqwest::StatusCode;
 
 use super::{super::assert_no_panic, Disk, behind};
-use crate::support::{Binary, run};
+use crate::support::{Binary, run, tokensmith};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_written_refuses_the_start() {
@@ -40,6 +40,30 @@ async fn a_file_that_cannot_be_written_is_503_until_it_can() {
     assert_eq!(disk.write(&server).await, StatusCode::OK);
     assert_eq!(disk.written().await, 2);
     assert_no_panic(&server.stop().1);
+}
+
+/// As another user would be: it cannot tell whether the server is on the files that are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_cannot_read_the_claim_writes_nothing() {
+    let disk = Disk::new().await;
+    let server = disk.place.serve();
+    let root = &disk.place.root;
+    let (id, secret) = server.issue(root).await;
+    let lock = disk.directory.join("tokensmith.db.lock");
+    let mut revoke = tokensmith(&disk.directory);
+    revoke.env("TOKENSMITH_DATABASE__URL", &disk.place.url).args(["token", "revoke", &id]);
+
+    set_mode(&lock, 0o000);
+    let complaint = run(&mut heeding_modes(&revoke, &disk.directory)).refused();
+    let manages = server.manages(root.id, &secret).await;
+    set_mode(&lock, 0o600);
+    run(&mut heeding_modes(&revoke, &disk.directory)).done();
+
+    assert!(complaint.contains("tokensmith.db.lock"), "{complaint}");
+    assert!(complaint.contains("run this as the user of the server"), "{complaint}");
+    assert!(manages);
+    assert!(!server.manages(root.id, &secret).await);
+    server.stop();
 }
 
 /// Heeds the modes of files, as root would not.
