@@ -8,7 +8,6 @@ use super::Failure;
 use crate::{
     clock::Timestamp,
     domain::{Issued, Page, Project, SecretText, Token},
-    service::CreatedProject,
 };
 
 /// A project, in the shape of the REST API.
@@ -18,7 +17,7 @@ pub(super) struct ProjectBody {
     name: String,
     parent_project_id: Option<String>,
     subproject: bool,
-    region_preference: Option<String>,
+    region_preference: String,
     protect_recordings: bool,
     protect_message_media: bool,
     protect_fax_media: bool,
@@ -27,14 +26,15 @@ pub(super) struct ProjectBody {
     updated_at: Timestamp,
 }
 
-impl From<&Project> for ProjectBody {
-    fn from(project: &Project) -> Self {
+impl ProjectBody {
+    /// The region is that of projects without their own.
+    pub(super) fn new(project: &Project, region: &str) -> Self {
         Self {
             id: project.id.to_string(),
             name: project.name.as_str().to_owned(),
             parent_project_id: project.parent.map(|parent| parent.to_string()),
             subproject: project.is_subproject(),
-            region_preference: project.region_preference.clone(),
+            region_preference: project.region(region).to_owned(),
             protect_recordings: project.protect_recordings,
             protect_message_media: project.protect_message_media,
             protect_fax_media: project.protect_fax_media,
@@ -96,9 +96,9 @@ pub(super) struct CreatedBody {
     pub(super) token: Option<TokenBody>,
 }
 
-impl From<&CreatedProject> for CreatedBody {
-    fn from(created: &CreatedProject) -> Self {
-        Self { project: (&created.project).into(), token: created.token.as_ref().map(Into::into) }
+impl CreatedBody {
+    pub(super) fn new(project: &Project, token: Option<&Issued>, region: &str) -> Self {
+        Self { project: ProjectBody::new(project, region), token: token.map(Into::into) }
     }
 }
 
@@ -109,9 +109,9 @@ pub(super) struct PageBody<T> {
     next: Option<String>,
 }
 
-impl<'p, R, T: From<&'p R>> From<&'p Page<R>> for PageBody<T> {
-    fn from(page: &'p Page<R>) -> Self {
-        Self { data: page.rows.iter().map(T::from).collect(), next: page.next.map(|cursor| cursor.to_string()) }
+impl<T> PageBody<T> {
+    pub(super) fn new<R>(page: &Page<R>, body: impl Fn(&R) -> T) -> Self {
+        Self { data: page.rows.iter().map(body).collect(), next: page.next.map(|cursor| cursor.to_string()) }
     }
 }
 
@@ -210,10 +210,10 @@ mod tests {
         };
         let (bare, issued) = (TokenBody::from(&token), TokenBody::new(&token, Some(secret.reveal())));
 
-        assert_eq!(keys(&ProjectBody::from(&project)), sorted(&PROJECT_FIELDS));
+        assert_eq!(keys(&ProjectBody::new(&project, "us")), sorted(&PROJECT_FIELDS));
         assert_eq!(keys(&bare), sorted(&TOKEN_FIELDS));
         assert_eq!(keys(&issued), sorted(&ISSUED_FIELDS));
-        let created = CreatedBody { project: (&project).into(), token: Some(issued) };
+        let created = CreatedBody { project: ProjectBody::new(&project, "us"), token: Some(issued) };
         fields(&created, &CREATED_FIELDS.map(str::to_owned)).unwrap();
         let lines = fields(&bare, &["permissions".to_owned(), "created_by".to_owned()]).unwrap();
         assert_eq!(*lines, "management,introspection\n\n");

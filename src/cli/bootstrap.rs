@@ -3,10 +3,12 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, IsTerminal, Write, stdout},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process,
 };
+
+use rustix::process::geteuid;
 
 use super::{Failure, output};
 use crate::{
@@ -45,7 +47,7 @@ pub(super) async fn run(service: &Service, config: &Config, name: Name, base_url
     // The file comes first: a secret that could not be kept must not be the only key to the store.
     place.assert_free()?;
     let file = place.unconfirmed(first.project.id);
-    if let Err(error) = keep(&file, &first) {
+    if let Err(error) = keep(&file, &first, config.signalwire.region_preference.as_str()) {
         discard(&file);
         return Err(Failure::Refused(format!("cannot write {}: {error}", file.display())));
     }
@@ -112,6 +114,13 @@ impl Place {
             let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_prefix(start)?.strip_suffix(end));
             let Some(project) = id.and_then(ProjectId::parse) else { continue };
+            if !is_own_file(&entry.path()) {
+                tracing::warn!(
+                    path = %entry.path().display(),
+                    "this is not a regular file of this server's user, so it is ignored; remove it"
+                );
+                continue;
+            }
             match service.inspect_project(project).await {
                 Ok(_) => return Ok(Some(entry.path())),
                 Err(Error::ProjectNotFound) => {
@@ -126,11 +135,35 @@ impl Place {
     /// Gives the file of a project that is in the store its name. Returns where it is now: it keeps the name that it has where
     /// the other one is taken, because what is in it counts.
     fn confirm(&self, unconfirmed: PathBuf) -> PathBuf {
-        let renamed = self.assert_free().is_ok() && fs::rename(&unconfirmed, self.file()).is_ok();
+        let renamed = rename_unless_taken(&unconfirmed, &self.file());
         sync(&self.0);
         let file = if renamed { self.file() } else { unconfirmed };
         file.canonicalize().unwrap_or(file)
     }
+}
+
+/// Whether it is a regular file, not a link, of the user that runs this process: nobody else could have put it there.
+fn is_own_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.uid() == geteuid().as_raw())
+}
+
+/// Gives a file another name, unless one has that name. A second name never replaces a file; a rename would.
+fn rename_unless_taken(from: &Path, to: &Path) -> bool {
+    let identity = |path: &Path| fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    let linked = match fs::hard_link(from, to) {
+        // A start that was interrupted here has given it the second name already.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => identity(from) == identity(to),
+        // Not every file system knows second names.
+        Err(_) => {
+            let is_free = fs::symlink_metadata(to).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            return is_free && fs::rename(from, to).is_ok();
+        }
+        Ok(()) => true,
+    };
+    if linked {
+        discard(from);
+    }
+    linked
 }
 
 /// Says where the secret is.
@@ -145,9 +178,9 @@ fn announce(path: &Path, format: LogFormat) -> Result<(), Failure> {
     Ok(())
 }
 
-fn keep(path: &Path, first: &Bootstrapped) -> io::Result<()> {
+fn keep(path: &Path, first: &Bootstrapped, region: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let body = output::CreatedBody { project: (&first.project).into(), token: Some((&first.token).into()) };
+    let body = output::CreatedBody::new(&first.project, Some(&first.token), region);
     serde_json::to_writer_pretty(&mut file, &body)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
@@ -189,7 +222,53 @@ MANAGEMENT_SECRET={}\n\n",
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{Arc, Barrier},
+        thread,
+    };
+
+    use tempfile::TempDir;
+
     use super::*;
+
+    #[test]
+    fn a_file_that_comes_at_any_moment_is_not_overwritten() {
+        for _ in 0..1000 {
+            let directory = TempDir::new().unwrap();
+            let place = Place(directory.path().to_owned());
+            let unconfirmed = directory.path().join("unconfirmed");
+            fs::write(&unconfirmed, "ours").unwrap();
+            let start = Arc::new(Barrier::new(2));
+            let other = thread::spawn({
+                let (start, file) = (start.clone(), place.file());
+                move || {
+                    start.wait();
+                    File::create_new(file).and_then(|mut file| file.write_all(b"theirs")).is_ok()
+                }
+            });
+
+            start.wait();
+            let file = place.confirm(unconfirmed);
+
+            let read = |path: &Path| fs::read_to_string(path).unwrap();
+            let is_theirs = other.join().unwrap();
+            assert_eq!(read(&file), "ours");
+            assert_eq!(read(&place.file()), if is_theirs { "theirs" } else { "ours" });
+        }
+    }
+
+    #[test]
+    fn a_confirmation_that_was_cut_in_the_middle_is_finished() {
+        let directory = TempDir::new().unwrap();
+        let place = Place(directory.path().canonicalize().unwrap());
+        let unconfirmed = place.0.join("unconfirmed");
+        fs::write(&unconfirmed, "ours").unwrap();
+        fs::hard_link(&unconfirmed, place.file()).unwrap();
+
+        assert_eq!(place.confirm(unconfirmed.clone()), place.file());
+
+        assert!(!unconfirmed.exists());
+    }
 
     #[test]
     fn the_terminal_of_a_container_is_its_log() {

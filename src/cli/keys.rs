@@ -41,7 +41,7 @@ pub(super) fn keygen(args: &KeygenArgs) -> Result<ExitCode, Failure> {
         None => output::print(text.as_str())?,
         Some(path) => {
             create(path, &text)
-                .map_err(|error| Failure::Refused(format!("cannot make {}: {error}", path.display())))?;
+                .map_err(|error| Failure::Refused(format!("cannot create {}: {error}", path.display())))?;
             output::print(format!("wrote {}", path.display()))?;
         }
     }
@@ -62,7 +62,7 @@ pub(super) async fn provide(config: &Config, store: &dyn Store) -> Result<Keys, 
                     return Err(lost(&path));
                 }
                 make(&path)
-                    .map_err(|error| Failure::Refused(format!("cannot make the key {}: {error}", path.display())))?;
+                    .map_err(|error| Failure::Refused(format!("cannot create the key {}: {error}", path.display())))?;
             }
             let key = read(&path)?;
             warn_of_group(&path);
@@ -199,7 +199,7 @@ pub(super) fn read(path: &Path) -> Result<Key, Failure> {
     // Of what was opened: the name may have stood for another file a moment ago.
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(refuse("is no regular file; bring the file with the key back to this name"));
+        return Err(refuse("is not a regular file; put the file with the key back under this name"));
     }
     if metadata.mode() & OTHERS != 0 {
         return Err(refuse("can be read by others than its owner and its group; run 'chmod 600' on it"));
@@ -253,7 +253,7 @@ mod tests {
             for _ in 0..20_000 {
                 if let Err(failure) = read(&name) {
                     let Failure::Refused(why) = failure else { panic!("it is refused") };
-                    assert!(why.contains("is no regular file"), "{why}");
+                    assert!(why.contains("is not a regular file"), "{why}");
                 }
             }
             done.send(()).unwrap();

@@ -122,12 +122,13 @@ pub(super) async fn run(command: ProjectCommand, config: &Config) -> Result<Exit
         return Err(Failure::Misused(format!("--no-token creates no token, so there is no {field} to print")));
     }
     let Opened { service, store, .. } = store::open(config, command.intent()).await?;
-    let done = obey(command, name, &service).await;
+    let region = config.signalwire.region_preference.as_str();
+    let done = obey(command, name, &service, region).await;
     store.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn obey(command: ProjectCommand, name: Option<Name>, service: &Service) -> Result<(), Failure> {
+async fn obey(command: ProjectCommand, name: Option<Name>, service: &Service, region: &str) -> Result<(), Failure> {
     match (command, name) {
         (ProjectCommand::Create { parent, no_token, json, field, .. }, Some(name)) => {
             let parent = match parent {
@@ -135,23 +136,24 @@ async fn obey(command: ProjectCommand, name: Option<Name>, service: &Service) ->
                 None => None,
             };
             let created = service.create_project(name, parent, !no_token).await?;
-            Form::of(json, field).print_once(&CreatedBody::from(&created), || lines(&created))
+            let body = CreatedBody::new(&created.project, created.token.as_ref(), region);
+            Form::of(json, field).print_once(&body, || lines(&created))
         }
         (ProjectCommand::Rename { project, json, .. }, Some(name)) => {
             let reach = service.operator_reach(project.resolve(service).await?).await?;
             let project = service.update_project(reach, &ProjectChange::rename(name)).await?;
-            print(&project, None, &Form::of(json, Vec::new()))
+            print(&project, None, region, &Form::of(json, Vec::new()))
         }
         (ProjectCommand::List { parent, name, page, json }, _) => {
             let parent = match parent {
                 Some(parent) => Some(parent.resolve(service).await?),
                 None => None,
             };
-            list(service, &ProjectFilter { parent, name }, page, json).await
+            list(service, &ProjectFilter { parent, name }, page, json.then_some(region)).await
         }
         (ProjectCommand::Show { project, json, field }, _) => {
             let (project, holdings) = service.inspect_project(project.resolve(service).await?).await?;
-            print(&project, Some(holdings), &Form::of(json, field))
+            print(&project, Some(holdings), region, &Form::of(json, field))
         }
         (ProjectCommand::Delete { project, yes }, _) => delete(service, &project, yes).await,
         (ProjectCommand::Create { .. } | ProjectCommand::Rename { .. }, None) => {
@@ -168,11 +170,12 @@ fn lines(created: &CreatedProject) -> SecretText {
     }
 }
 
-async fn list(service: &Service, filter: &ProjectFilter, page: PageArgs, json: bool) -> Result<(), Failure> {
+async fn list(service: &Service, filter: &ProjectFilter, page: PageArgs, json: Option<&str>) -> Result<(), Failure> {
     let page =
         page.fetch(async |after, size| service.list_projects(filter, Position::after(after), size).await).await?;
-    if json {
-        return output::print_again(&output::json(&PageBody::<ProjectBody>::from(&page)));
+    if let Some(region) = json {
+        let body = PageBody::new(&page, |project| ProjectBody::new(project, region));
+        return output::print_again(&output::json(&body));
     }
     output::print_again(&output::projects(&page.rows))?;
     output::note_next(page.next);
@@ -197,6 +200,6 @@ fn count(tokens: u64) -> String {
     if tokens == 1 { "1 token".to_owned() } else { format!("{tokens} tokens") }
 }
 
-fn print(project: &Project, holdings: Option<Holdings>, form: &Form) -> Result<(), Failure> {
-    form.print(&ProjectBody::from(project), || output::project(project, holdings))
+fn print(project: &Project, holdings: Option<Holdings>, region: &str, form: &Form) -> Result<(), Failure> {
+    form.print(&ProjectBody::new(project, region), || output::project(project, holdings))
 }

@@ -203,7 +203,7 @@ async fn list(
     let page =
         page.fetch(async |after, size| service.list_tokens(reach, name, Position::after(after), size).await).await?;
     if json {
-        return output::print_again(&output::json(&PageBody::<TokenBody>::from(&page)));
+        return output::print_again(&output::json(&PageBody::new(&page, |token| TokenBody::from(token))));
     }
     output::print_again(&output::tokens(&page.rows))?;
     output::note_next(page.next);

@@ -59,7 +59,7 @@ async fn the_first_project_and_token_go_into_a_file_whose_path_is_printed(
             "name": "Default project",
             "parent_project_id": null,
             "subproject": false,
-            "region_preference": null,
+            "region_preference": "us",
             "protect_recordings": false,
             "protect_message_media": false,
             "protect_fax_media": false,
@@ -242,6 +242,38 @@ async fn the_file_of_a_start_that_made_nothing_is_in_nobodys_way(
 
     assert_eq!(unconfirmed(&operator), std::slice::from_ref(&stray));
     assert_eq!(fs::read_to_string(stray).unwrap(), "precious");
+}
+
+/// Others may write to the working directory.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_file_of_another_is_ignored(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values("a link", "another user's")] kind: &str,
+) {
+    let operator = Operator::new(backend).await;
+    serve(&operator).stop();
+    let file = operator.bootstrap_file();
+    let project = created(&serde_json::from_slice(&fs::read(&file).unwrap()).unwrap());
+    let elsewhere = file.with_file_name("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    let stray = file.with_file_name(format!("bootstrap-{}.json.unconfirmed", project.id));
+    if kind == "a link" {
+        std::os::unix::fs::symlink(&elsewhere, &stray).unwrap();
+    } else {
+        fs::write(&stray, "forged").unwrap();
+        if std::os::unix::fs::chown(&stray, Some(65_534), None).is_err() {
+            println!("only root can give a file away");
+            return;
+        }
+    }
+
+    let (stdout, log) = serve(&operator).stop();
+
+    assert_eq!(stdout, "");
+    assert!(!file.exists());
+    assert!(stray.symlink_metadata().is_ok());
+    assert_eq!(log.iter().filter(|line| line.contains("so it is ignored")).count(), 1, "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,7 +133,7 @@ async fn a_key_that_is_no_file_does_not_hang_the_start() {
 
     let said = operator.run(&["serve", "--bind", "127.0.0.1:0"]).refused();
 
-    assert!(said.contains("is no regular file"), "{said}");
+    assert!(said.contains("is not a regular file"), "{said}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ async fn a_project_is_shown_and_renamed(#[values(Backend::Sqlite, Backend::Postg
         project      <uuid>
         name         Zenith
         ");
-        assert_snapshot!(masked(&json), @r#"{"id":"<uuid>","name":"Nadir","parent_project_id":null,"subproject":false,"region_preference":null,"protect_recordings":false,"protect_message_media":false,"protect_fax_media":false,"force_https_requests":false,"created_at":"<time>","updated_at":"<time>"}"#);
+        assert_snapshot!(masked(&json), @r#"{"id":"<uuid>","name":"Nadir","parent_project_id":null,"subproject":false,"region_preference":"us","protect_recordings":false,"protect_message_media":false,"protect_fax_media":false,"force_https_requests":false,"created_at":"<time>","updated_at":"<time>"}"#);
     }
     assert_eq!(again, json);
 }

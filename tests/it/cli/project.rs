@@ -36,7 +36,7 @@ async fn as_json_it_is_one_line_in_the_contracts_order(#[values(Backend::Sqlite,
     let printed = operator.run(&["project", "create", "Acme", "--json"]).done();
 
     allow_duplicates! {
-        assert_snapshot!(masked(&printed), @r#"{"project":{"id":"<uuid>","name":"Acme","parent_project_id":null,"subproject":false,"region_preference":null,"protect_recordings":false,"protect_message_media":false,"protect_fax_media":false,"force_https_requests":false,"created_at":"<time>","updated_at":"<time>"},"token":{"id":"<uuid>","name":"management","permissions":["management"],"token":"<secret>","project_id":"<uuid>","hint":"<hint>","created_at":"<time>","updated_at":"<time>","created_by":null}}"#);
+        assert_snapshot!(masked(&printed), @r#"{"project":{"id":"<uuid>","name":"Acme","parent_project_id":null,"subproject":false,"region_preference":"us","protect_recordings":false,"protect_message_media":false,"protect_fax_media":false,"force_https_requests":false,"created_at":"<time>","updated_at":"<time>"},"token":{"id":"<uuid>","name":"management","permissions":["management"],"token":"<secret>","project_id":"<uuid>","hint":"<hint>","created_at":"<time>","updated_at":"<time>","created_by":null}}"#);
     }
     let project = created(&serde_json::from_str(&printed).unwrap());
     assert!(operator.verifies(project.id, &project.secret));
@@ -55,7 +55,7 @@ async fn without_a_token_there_is_none_in_the_answer(#[values(Backend::Sqlite, B
         project      <uuid>
         name         Acme
         ");
-        assert_snapshot!(masked(&json), @r#"{"project":{"id":"<uuid>","name":"Acme","parent_project_id":null,"subproject":false,"region_preference":null,"protect_recordings":false,"protect_message_media":false,"protect_fax_media":false,"force_https_requests":false,"created_at":"<time>","updated_at":"<time>"}}"#);
+        assert_snapshot!(masked(&json), @r#"{"project":{"id":"<uuid>","name":"Acme","parent_project_id":null,"subproject":false,"region_preference":"us","protect_recordings":false,"protect_message_media":false,"protect_fax_media":false,"force_https_requests":false,"created_at":"<time>","updated_at":"<time>"}}"#);
     }
 }
 
