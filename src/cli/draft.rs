@@ -74,3 +74,29 @@ impl Drop for Draft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_took_the_name_meanwhile_stays() {
+        let directory = TempDir::new().unwrap();
+        let target = directory.path().join("copy.db");
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+
+        let [late, forced, first] = [(); 3].map(|()| Draft::beside(&target).unwrap());
+        first.publish(&target, false).unwrap();
+        fs::write(&target, "theirs").unwrap();
+        let refused = late.publish(&target, false);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+        assert_eq!(names(), 2);
+
+        forced.publish(&target, true).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "");
+        assert_eq!(names(), 1);
+    }
+}

@@ -187,6 +187,24 @@ async fn a_database_that_is_in_use_is_not_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_that_is_in_use_is_not_replaced() {
+    let changed = Changed::new().await;
+    let mut other = open(&changed.database()).await;
+    other.execute("pragma journal_mode = wal").await.unwrap();
+    other.execute("select count(*) from tokens").await.unwrap();
+    // By another process: one that closes a file loses its locks on it.
+    let mut damage = std::process::Command::new("sh");
+    damage.args(["-c", "printf '%09999d' 7 > \"$0\""]).arg(changed.database());
+    assert!(damage.status().unwrap().success());
+
+    let complaint = changed.restore(&["--yes"]).refused();
+
+    assert!(complaint.ends_with(" open; stop it first\n"), "{complaint}");
+    assert_eq!(changed.database().metadata().unwrap().len(), 9999);
+    drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_terminal_it_is_to_be_said() {
     let changed = Changed::new().await;
 

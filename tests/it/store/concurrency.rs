@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rstest::rstest;
-use sqlx::Connection;
+use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use tokensmith::{
     domain::{Reach, Tenant, TokenChange},
+    entropy::{Entropy, SystemEntropy},
     error::Error,
     service::Service,
 };
@@ -121,6 +122,44 @@ async fn of_thirty_subprojects_at_once_the_limit_lets_ten_be(
     assert!(matches!(full, Err(Error::SubprojectLimitReached { limit: 10 })), "{full:?}");
     let other = app.service.create_project(name("another root"), None, false).await.unwrap().project.id;
     app.service.create_project(name("its first"), Some(other), false).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subproject_that_waits_counts_the_one_it_waited_for(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let app = App::start_with(backend, Options { subprojects_per_project: 1, ..Options::default() }).await;
+    let create = || {
+        let (service, parent) = (app.service.clone(), app.root.id);
+        tokio::spawn(async move { service.create_project(name("one too many"), Some(parent), false).await })
+    };
+    // Another process is about to create the one that there is room for.
+    let insert = "insert into projects (id, name, parent_id, protect_recordings, protect_message_media,
+            protect_fax_media, force_https_requests, created_at, updated_at)
+        select $1, name, id, protect_recordings, protect_message_media, protect_fax_media, force_https_requests,
+            created_at, updated_at
+        from projects where parent_id is null";
+    let refused = if backend == Backend::Postgres {
+        let mut other = app.database.postgres().await;
+        let mut transaction = other.begin().await.unwrap();
+        sqlx::query("select 1 from projects for update").execute(&mut *transaction).await.unwrap();
+        sqlx::query(insert).bind(SystemEntropy.uuid()).execute(&mut *transaction).await.unwrap();
+        let creating = create();
+        until_someone_waits_for_a_lock(&app, 1).await;
+        transaction.commit().await.unwrap();
+        creating.await.unwrap()
+    } else {
+        let mut other = SqliteConnectOptions::new().filename(app.database.path()).connect().await.unwrap();
+        let mut transaction = other.begin_with("begin immediate").await.unwrap();
+        sqlx::query(insert).bind(SystemEntropy.uuid()).execute(&mut *transaction).await.unwrap();
+        let creating = create();
+        transaction.commit().await.unwrap();
+        creating.await.unwrap()
+    };
+
+    assert!(matches!(refused, Err(Error::SubprojectLimitReached { limit: 1 })), "{refused:?}");
+    assert_eq!(app.database.count("select count(*) from projects where parent_id is not null").await, 1);
 }
 
 #[rstest]
