@@ -208,7 +208,7 @@ mod tests {
         let changes = alone();
         let before = changes.note();
         let ours = [token.as_uuid(), project.as_uuid()].map(|id| changes.place(id));
-        let other = (3..).map(Uuid::from_u128).find(|id| !ours.contains(&changes.place(*id))).unwrap();
+        let other = (3..1000).map(Uuid::from_u128).find(|id| !ours.contains(&changes.place(*id))).unwrap();
 
         changes.apply(Subject::Token(other.into()));
 
