@@ -30,13 +30,21 @@ use crate::{
 
 const PERMISSION: &str = "permission";
 const X_REQUIRED_PERMISSION: HeaderName = HeaderName::from_static("x-required-permission");
-/// What the header above is easily mistaken for.
-const X_REQUIRED_PERMISSIONS: HeaderName = HeaderName::from_static("x-required-permissions");
 const X_AUTH_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
 const X_AUTH_PARENT_PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-parent-project-id");
 const X_AUTH_TOKEN_ID: HeaderName = HeaderName::from_static("x-auth-token-id");
 const X_AUTH_TOKEN_NAME: HeaderName = HeaderName::from_static("x-auth-token-name");
 const X_AUTH_PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
+
+/// The letters of the names that ask for permissions, and of those that are easily written in their place.
+const STEMS: [&str; 6] = [
+    "permission",
+    "permissions",
+    "requiredpermission",
+    "requiredpermissions",
+    "xrequiredpermission",
+    "xrequiredpermissions",
+];
 
 /// RFC 6750, section 3.
 const BEARER_CHALLENGE: &str = "Bearer realm=\"tokensmith\"";
@@ -128,7 +136,7 @@ fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
         // What is not ASCII is not a name.
         add(&mut needed, catalogue, value.to_str().unwrap_or_default());
     }
-    if headers.contains_key(X_REQUIRED_PERMISSIONS) {
+    if headers.keys().any(|name| *name != X_REQUIRED_PERMISSION && is_mistaken(name.as_str())) {
         needed.add_unknown();
     }
     needed
@@ -136,20 +144,31 @@ fn needed(catalogue: &Catalogue, query: &str, headers: &HeaderMap) -> Needed {
 
 /// One parameter of a query, if it asks for something.
 fn add_parameter(needed: &mut Needed, catalogue: &Catalogue, parameter: &str) {
-    for (name, value) in form_urlencoded::parse(parameter.as_bytes()) {
-        if name == PERMISSION {
-            add(needed, catalogue, &value);
-        } else if is_mistaken_for_permission(&name) {
-            // Whoever wrote it meant to ask for something. To ask for nothing in its place would let everyone through.
-            needed.add_unknown();
-        }
+    if let Some((_, value)) = form_urlencoded::parse(parameter.as_bytes()).next().filter(|(name, _)| name == PERMISSION)
+    {
+        return add(needed, catalogue, &value);
+    }
+    // Another parameter behind a `;` or `?` is read for itself; one behind an encoded sign only here.
+    let own = parameter.split([';', '?']).next().unwrap_or_default();
+    if let Some((name, _)) = form_urlencoded::parse(own.as_bytes()).next()
+        && name.split(['&', ';', '?']).any(is_mistaken)
+    {
+        // Whoever wrote it meant to ask for something. To ask for nothing in its place would let everyone through.
+        needed.add_unknown();
     }
 }
 
-/// Whether a name is `permission` but for its case, an `s` or an index in brackets at its end, or all of them.
-fn is_mistaken_for_permission(name: &str) -> bool {
-    let plain = name.split_once('[').filter(|(_, index)| index.ends_with(']')).map_or(name, |(plain, _)| plain);
-    plain.strip_suffix(['s', 'S']).unwrap_or(plain).eq_ignore_ascii_case(PERMISSION)
+/// Whether a name is one of the stems but for its case, signs in it, and an index in brackets or an encoded value behind it.
+/// Most headers of a request are told by their length or first letter, and nothing is allocated.
+fn is_mistaken(name: &str) -> bool {
+    let is_begun =
+        name.bytes().next().is_some_and(|first| !first.is_ascii_alphanumeric() || b"pPrRxX".contains(&first));
+    if !is_begun || name.len() < PERMISSION.len() {
+        return false;
+    }
+    let plain = name.split(['=', '[']).next().unwrap_or_default();
+    let letters = plain.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    STEMS.iter().any(|stem| letters.clone().eq(stem.bytes()))
 }
 
 /// Names with commas or spaces between. Nothing between two commas is an empty name, such as a proxy's variable leaves
@@ -313,11 +332,34 @@ mod tests {
             "PERMISSIONS[]",
             "permission[0]",
             "permissions[a]",
+            "permission[",
+            "permission[]x",
+            " permission",
+            "permission.",
+            "permission=fax",
+            "per-mission_",
+            "Required-Permission",
+            "required_permissions",
+            "X_Required_Permission",
+            "x-required-permissions",
+            "XRequiredPermission[]",
+            "_x_required_permission",
         ] {
-            assert!(is_mistaken_for_permission(name), "{name}");
+            assert!(is_mistaken(name), "{name}");
         }
-        for name in ["", "permissionx", "permissionss", "xpermission", "permission[", "permission[]x", "permiss"] {
-            assert!(!is_mistaken_for_permission(name), "{name}");
+        for name in [
+            "",
+            "permissionx",
+            "permissionss",
+            "xpermission",
+            "permiss",
+            "permissions-policy",
+            "next=permission",
+            "x-required-permission-of-another",
+            "x-required",
+            "..........",
+        ] {
+            assert!(!is_mistaken(name), "{name}");
         }
     }
 }

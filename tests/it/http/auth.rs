@@ -154,7 +154,24 @@ async fn all_that_is_asked_for_by_query_and_header_must_be_held(
         ("?permissions=chat&permission=chat".into(), &[], 403),
         ("?a=b?Permission=chat".into(), &[], 403),
         ("?permission=chat?".into(), &[], 403),
+        ("?permission?=chat".into(), &[], 403),
+        ("?X-Required-Permission=chat".into(), &[], 403),
+        ("?required_permission=chat".into(), &[], 403),
+        ("?requiredPermissions=chat".into(), &[], 403),
+        ("?permission%20=chat".into(), &[], 403),
+        ("?+permission=chat".into(), &[], 403),
+        ("?permission.=chat".into(), &[], 403),
+        ("?permission%E2%80%8B=chat".into(), &[], 403),
+        ("?permission%3Dchat".into(), &[], 403),
+        ("?a%26permission=chat".into(), &[], 403),
+        ("?a%3Fpermission=chat".into(), &[], 403),
+        ("?a=b;permission.=chat".into(), &[], 403),
+        ("?permission[a;b]=chat".into(), &[], 403),
         (many("%20"), &[], 403),
+        // Nothing but the sign between stands before a proxy's own query where a client sends none.
+        ("?;permission=chat".into(), &[], 200),
+        ("??permission=chat".into(), &[], 200),
+        ("?next=/auth%3Fpermission%3Dcalling&a%3Db=permission".into(), &[], 200),
     ];
     for (query, headers, status) in cases {
         let mut request = app.request(Method::GET, &format!("/auth{query}")).header("authorization", &value);
@@ -169,6 +186,40 @@ async fn all_that_is_asked_for_by_query_and_header_must_be_held(
         // Who it is comes before what they may do.
         let unknown = app.request(Method::GET, &format!("/auth{query}"));
         assert_whole(&ask(unknown).await, 401, &format!("{query:.60}"));
+    }
+    app.stop().await;
+}
+
+/// A proxy's header that is nearly right must not let everyone through; a client's own only narrows its own request.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_is_nearly_right_is_403(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let mut app = App::start(backend).await;
+    let root = app.root.clone();
+
+    for (name, status) in [
+        ("X-Required-Permission", 200),
+        ("x-required-permission", 200),
+        ("Permission", 403),
+        ("Permissions", 403),
+        ("Required-Permission", 403),
+        ("Required_Permissions", 403),
+        ("X_Required_Permission", 403),
+        ("X-RequiredPermission", 403),
+        ("X-Required-Permission-", 403),
+        ("X-Required-Permissions", 403),
+        // What clients send of their own, and what begins alike.
+        ("Permissions-Policy", 200),
+        ("X-Permissions", 200),
+        ("X-Required-Scope", 200),
+        ("X-Auth-Permissions", 200),
+        ("Proxy-Authenticate", 200),
+        ("Referrer-Policy", 200),
+    ] {
+        for query in ["", "?permission=management"] {
+            let request = app.authorized(Method::GET, &format!("/auth{query}"), &root).header(name, "management");
+            assert_whole(&ask(request).await, status, &format!("{name} {query}"));
+        }
     }
     app.stop().await;
 }
