@@ -14,7 +14,10 @@ use actix_http::Request;
 use actix_web::{
     body::{BoxBody, EitherBody},
     dev::{Response, ServiceResponse, Transform, forward_ready},
-    http::StatusCode,
+    http::{
+        StatusCode,
+        header::{HeaderValue, RETRY_AFTER},
+    },
     web::Data,
 };
 use futures_util::future::LocalBoxFuture;
@@ -88,7 +91,10 @@ where
         let under_way = UnderWay::begin(connection.as_ref());
         let body = Held::of(&mut request, connection);
         if is_late {
-            return Box::pin(ready(Ok(body.close(refused()))));
+            let mut response = refused();
+            let identified = Identified::at_auth(&request, &self.inside.ids);
+            identified.finish(&mut response, "none", &self.inside.stopping);
+            return Box::pin(ready(Ok(body.close(response))));
         }
         if auth::is_at(request.path()) {
             let inside = self.inside.clone();
@@ -127,7 +133,9 @@ where
 }
 
 /// The answer to a request behind the one that ended the connection (RFC 9112, section 9.6). It is not run, and its client
-/// should not listen any more. Only behind a body in chunks does one come this far: see `connection`.
+/// should not listen any more. None comes this far as long as the gate holds: see `connection`.
 fn refused() -> Response<BoxBody> {
-    Response::new(StatusCode::SERVICE_UNAVAILABLE).map_into_boxed_body()
+    let mut response = Response::new(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }

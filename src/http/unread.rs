@@ -60,7 +60,9 @@ impl Held {
         let rest = self.body.filter(|body| !body.borrow().ended || body.borrow().is_endless);
         // A head that was used before keeps the version of its last answer, which decides what is said of a connection.
         response.head_mut().version = Version::HTTP_11;
-        let is_last = self.is_last || rest.is_some() || !response.head().keep_alive();
+        // Where the gate still waits for the end of a body that was read, the two disagree on what follows it.
+        let is_unclear = self.connection.as_ref().is_some_and(Connection::is_within_chunks);
+        let is_last = self.is_last || is_unclear || rest.is_some() || !response.head().keep_alive();
         if is_last {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }

@@ -3,9 +3,14 @@
 //! Left to itself the dispatcher reads on while a request is under way. It decodes a body whose request nobody has let in
 //! yet, and drops that request where the body is malformed; it answers requests behind the one that ended the
 //! connection; and its limit on the time of a head counts for the first of a connection alone. So the bytes stop here behind each
-//! head, until the door asks for the body or has answered. <https://github.com/actix/actix-web/pull/4180> would have made the
+//! head and behind each body, until the door asks for the body or has answered. A body in chunks ends where `chunks` sees its
+//! end: were the dispatcher given more, it would decode the next heads while the first handler runs, and say of the first
+//! answer what holds for the last head, such as that an answer to HEAD has no body. Ending the connection behind each
+//! chunked body would be simpler, but would not keep the bytes of the next head back, and clients that stream their
+//! bodies would connect anew for each request. <https://github.com/actix/actix-web/pull/4180> would have made the
 //! dispatcher do so itself, and <https://github.com/actix/actix-web/issues/928> asked for the limit.
 
+mod chunks;
 mod head;
 
 use std::{
@@ -25,6 +30,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use chunks::ChunksEnd;
 use head::HeadEnd;
 
 /// How long a connection may wait.
@@ -58,6 +64,8 @@ enum Gate {
     Shut,
     /// At most so many of a body.
     Body(u64),
+    /// Those of a body in chunks, to its end.
+    Chunks(ChunksEnd),
     /// All of them, to throw them away.
     Rest,
 }
@@ -80,9 +88,14 @@ impl Connection {
         request.conn_data::<Self>().cloned()
     }
 
-    /// Lets a body through, of that length if it has one.
+    /// Lets a body through: of that length, or in chunks if it has none.
     pub(super) fn let_body_through(&self, length: Option<u64>) {
-        self.open(Gate::Body(length.unwrap_or(u64::MAX)));
+        self.open(length.map_or_else(|| Gate::Chunks(ChunksEnd::default()), Gate::Body));
+    }
+
+    /// Whether a body in chunks goes on, as the gate sees it.
+    pub(super) fn is_within_chunks(&self) -> bool {
+        matches!(self.0.gate.get(), Gate::Chunks(_))
     }
 
     /// Lets the next request through: the last one has been answered, and its body read.
@@ -154,6 +167,8 @@ pub(super) struct Socket {
     behind: BytesMut,
     /// Wakes the dispatcher no later than the connection ends. Set anew when it goes off, not with each request.
     timer: Pin<Box<Sleep>>,
+    /// Whether the client has not taken all of what was written.
+    is_write_blocked: bool,
     is_over: bool,
 }
 
@@ -171,7 +186,8 @@ impl Socket {
         }));
         let timer = Box::pin(sleep(patience.idle));
         let behind = BytesMut::new();
-        (Self { io, connection, patience, head: HeadEnd::default(), behind, timer, is_over: false }, peer)
+        let head = HeadEnd::default();
+        (Self { io, connection, patience, head, behind, timer, is_write_blocked: false, is_over: false }, peer)
     }
 
     pub(super) fn connection(&self) -> Connection {
@@ -239,6 +255,11 @@ fn admit(connection: &Connection, head: &mut HeadEnd, bytes: &[u8]) -> usize {
             shared.gate.set(if left == 0 { Gate::Shut } else { Gate::Body(left) });
             admitted
         }
+        Gate::Chunks(mut chunks) => {
+            let end = chunks.end_in(bytes);
+            shared.gate.set(if end.is_some() { Gate::Shut } else { Gate::Chunks(chunks) });
+            end.unwrap_or(bytes.len())
+        }
         Gate::Head => {
             if let Some(end) = head.end_in(bytes) {
                 shared.gate.set(Gate::Shut);
@@ -260,7 +281,9 @@ impl AsyncRead for Socket {
         }
         let read = match this.connection.0.gate.get() {
             Gate::Shut => this.poll_gone(context),
-            Gate::Head | Gate::Body(_) | Gate::Rest => this.poll_admitted(context, buffer),
+            // The time of a head does not run while the client still takes the answer before it.
+            Gate::Head if this.is_write_blocked => this.poll_gone(context),
+            Gate::Head | Gate::Body(_) | Gate::Chunks(_) | Gate::Rest => this.poll_admitted(context, buffer),
         };
         if read.is_pending() && this.is_overdue(context) {
             // As if the client had ended the stream: the dispatcher drops the connection.
@@ -277,6 +300,13 @@ impl AsyncWrite for Socket {
         let written = Pin::new(&mut this.io).poll_write(context, bytes);
         if written.is_pending() && this.is_overdue(context) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let was_blocked = std::mem::replace(&mut this.is_write_blocked, written.is_pending());
+        if was_blocked
+            && written.is_ready()
+            && let Some(dispatcher) = this.connection.0.waiting.take()
+        {
+            dispatcher.wake();
         }
         written
     }
@@ -300,5 +330,58 @@ impl Drop for Socket {
                 Ok(0) | Err(_) => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_head_does_not_hurry_the_answer_before_it() {
+        const LENGTH: usize = 64 << 20;
+        let patience = Patience { head: Duration::from_millis(100), idle: Duration::from_hours(1) };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut socket, _) = Socket::accept(listener.accept().await.unwrap().0, patience);
+        socket.connection.0.stage.set(Stage::Idle(Instant::now()));
+        let answer = vec![b'a'; LENGTH];
+        let mut written = 0;
+        let (mut read, mut buffer) = (Vec::new(), [0; 64]);
+        let began = Instant::now();
+        client.write_all(b"GET /").await.unwrap();
+
+        // As the dispatcher does: it reads, then writes what it has to.
+        while began.elapsed() < patience.head * 5 {
+            let mut room = ReadBuf::new(&mut buffer);
+            std::future::poll_fn(|context| {
+                if written > 0 && Pin::new(&mut socket).poll_read(context, &mut room)?.is_ready() {
+                    read.extend_from_slice(room.filled());
+                }
+                while let Poll::Ready(count) = Pin::new(&mut socket).poll_write(context, &answer[written..])? {
+                    written += count;
+                }
+                Poll::Ready(io::Result::Ok(()))
+            })
+            .await
+            .expect("the client may take its time");
+            assert_eq!((read.len(), written == LENGTH), (0, false), "the client takes nothing");
+            sleep(patience.head / 10).await;
+        }
+        let taking = tokio::spawn(async move {
+            client.read_exact(&mut vec![0; LENGTH]).await.unwrap();
+            client
+        });
+        socket.write_all(&answer[written..]).await.unwrap();
+        let _client = taking.await.unwrap();
+
+        // Now its time runs.
+        socket.read_exact(&mut buffer[..5]).await.unwrap();
+        assert_eq!(&buffer[..5], b"GET /");
+        let waited = Instant::now();
+        assert_eq!(socket.read(&mut buffer).await.unwrap(), 0);
+        assert!(waited.elapsed() < Duration::from_secs(20));
     }
 }
