@@ -50,7 +50,9 @@ fn cursor(text: &str) -> Result<Cursor, String> {
 /// Asks before something is destroyed. Without a terminal to ask on, it is refused: the command needs `--yes`.
 pub(super) fn confirm(what: &str) -> Result<(), Failure> {
     if !can_ask() {
-        return Err(Failure::Misused(format!("{what} This cannot be undone. Add --yes to do it.")));
+        return Err(Failure::Misused(format!(
+            "nothing was changed yet. {what} This cannot be undone. Add --yes to do it."
+        )));
     }
     ask(what)
 }
@@ -63,7 +65,7 @@ pub(super) fn confirm_on_a_terminal(what: &str) -> Result<(), Failure> {
 /// Asks before something is replaced. Without a terminal to ask on, it is refused: the command needs `--yes`.
 pub(super) fn confirm_with(what: &str, refused: &str) -> Result<(), Failure> {
     if !can_ask() {
-        return Err(Failure::Misused(format!("{what} Add --yes to do it.")));
+        return Err(Failure::Misused(format!("nothing was changed yet. {what} Add --yes to do it.")));
     }
     question(what, refused)
 }

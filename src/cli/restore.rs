@@ -83,8 +83,9 @@ pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<ExitCode, 
         DatabaseUrl::Sqlite(path) => path,
         url @ DatabaseUrl::Postgres(_) => {
             return Err(Failure::Misused(format!(
-                "the database is on Postgres, which has its own tool; stop the servers and run: pg_restore --clean \
-                 --if-exists --no-owner --dbname='{url}' '{}' (with the password in PGPASSWORD)",
+                "the database is on Postgres, which has its own tool; stop the servers, rename the database to keep it, \
+                 create a new one, and run: pg_restore --no-owner --exit-on-error --dbname='{url}' '{}' (with the \
+                 password in PGPASSWORD)",
                 args.file.display()
             )));
         }

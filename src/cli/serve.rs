@@ -30,7 +30,7 @@ use crate::{
 pub(super) struct ServeArgs {
     /// On an empty database, first create a root project with this name, and a token with the permission "management".
     ///
-    /// On a terminal both are printed, with a curl command. Elsewhere they are written to bootstrap.json beside the
+    /// On a terminal both are printed, with two lines to copy into another terminal. Elsewhere they are written to bootstrap.json beside the
     /// database (in the working directory with Postgres), which only its owner can read, and the file's path is printed.
     /// On a database with a project this does nothing.
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "Default project")]
@@ -101,8 +101,11 @@ async fn start(first_name: Option<Name>, config: &Config) -> Result<Started, Fai
     let service = Arc::new(store::service(config, store.clone(), &keys)?);
     // Before anything is made that could not be used: the address may be taken.
     let bind = config.server.bind;
-    let listener =
-        TcpListener::bind(bind).map_err(|error| Failure::Refused(format!("cannot listen on {bind}: {error}")))?;
+    let listener = TcpListener::bind(bind).map_err(|error| {
+        Failure::Refused(format!(
+            "cannot listen on {bind}: {error}; free the address, or choose another with --bind ADDRESS:PORT"
+        ))
+    })?;
     let address = listener.local_addr().unwrap_or(bind);
     let base_url = match config.server.public_url.as_str() {
         "" => format!("http://{}", reachable(address)),

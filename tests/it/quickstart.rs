@@ -76,7 +76,7 @@ async fn the_quickstart_does_what_it_says(#[values(Backend::Sqlite, Backend::Pos
     if backend == Backend::Postgres {
         let postgres =
             format!("{}\ntokensmith keygen server.key\nexport TOKENSMITH_SERVER__KEY_FILE=server.key", database.url());
-        script = script.replace("sqlite://tokensmith.db", &postgres);
+        script = script.replace("sqlite://$PWD/tokensmith.db", &postgres);
     }
 
     let said = run(&script, &directory);

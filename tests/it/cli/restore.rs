@@ -537,5 +537,5 @@ async fn on_postgres_it_names_the_tool_of_postgres() {
 
     let complaint = operator.run(&["restore", "copy.dump", "--yes"]).misused();
 
-    assert!(complaint.contains("pg_restore --clean --if-exists --no-owner --dbname='postgres://"), "{complaint}");
+    assert!(complaint.contains("pg_restore --no-owner --exit-on-error --dbname='postgres://"), "{complaint}");
 }
