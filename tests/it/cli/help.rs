@@ -66,7 +66,7 @@ fn the_first_help_says_where_to_start() {
 }
 
 #[rstest]
-#[case(&["serve"], &["--bootstrap [<NAME>]", "--bind <ADDRESS:PORT>", "bootstrap.json", "only its owner can read", "curl"])]
+#[case(&["serve"], &["--bootstrap [<NAME>]", "--bind <ADDRESS:PORT>", "bootstrap.json", "only its owner can read", "two lines to copy into another terminal"])]
 #[case(&["migrate"], &["to this version's schema", "--config <FILE>", "--set <KEY=VALUE>", "Not for secrets"])]
 #[case(&["backup"], &["<FILE>", "while servers go on", "Do not copy the file of a running server", "--with-key", "--force", "--json", "pg_dump", "tokensmith backup /var/backups/tokensmith.db", "tokensmith backup tonight.db --with-key --json"])]
 #[case(&["restore"], &["<FILE>", "Stop the server first", "shows what it replaces, and asks", "valid again", "--yes", "--discard", "--without-key", "--json", "tokensmith restore /var/backups/tokensmith.db", "tokensmith restore tonight.db --yes --json"])]
